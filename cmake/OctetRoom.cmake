@@ -1,0 +1,71 @@
+# A room is a folder of src/: a static library octet_NAME, and NAME_test made of the *_test.cpp beside the code.
+# Files named *_avx2.cpp, *_avx512*.cpp and so on are compiled with that instruction set and nothing shared inline.
+
+add_library(octet_options INTERFACE)
+target_include_directories(octet_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(octet_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers -ffp-contract=off)
+target_compile_definitions(octet_options INTERFACE OCTET_VERSION="${PROJECT_VERSION}")
+if(OCTET_SANITIZE)
+  target_compile_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE} -fno-omit-frame-pointer
+                                                 -fno-sanitize-recover=all -g1)
+  target_link_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE})
+endif()
+if(OCTET_FUZZ)
+  target_compile_options(octet_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# The one precompiled header; every room reuses it.
+file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "")
+add_library(octet_pch STATIC ${CMAKE_BINARY_DIR}/pch.cpp)
+target_link_libraries(octet_pch PUBLIC octet_options fmt::fmt Threads::Threads)
+target_precompile_headers(octet_pch PRIVATE ${PROJECT_SOURCE_DIR}/src/base/precompiled.h)
+
+set(OCTET_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(OCTET_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx2)
+set(OCTET_ISA_FLAGS_avx512vnni ${OCTET_ISA_FLAGS_avx512} -mavx512vnni)
+set(OCTET_ISA_FLAGS_avx512bf16 ${OCTET_ISA_FLAGS_avx512vnni} -mavx512bf16 -mavx512vbmi -mgfni)
+set(OCTET_ISAS avx2 avx512 avx512vnni avx512bf16)
+set(OCTET_ROOMS "" CACHE INTERNAL "")
+
+function(octet_isa_sources)
+  foreach(source ${ARGN})
+    if(NOT source MATCHES "_(avx2|avx512|avx512vnni|avx512bf16)\\.cpp$")
+      continue()
+    endif()
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${OCTET_ISA_FLAGS_${CMAKE_MATCH_1}}"
+                                                     SKIP_PRECOMPILE_HEADERS ON)
+  endforeach()
+endfunction()
+
+function(octet_room name)
+  cmake_parse_arguments(ROOM "" "" "LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  if(NOT sources)  # a room of headers only
+    set(sources ${CMAKE_BINARY_DIR}/pch.cpp)
+  endif()
+  octet_isa_sources(${sources})
+  add_library(octet_${name} STATIC ${sources})
+  target_link_libraries(octet_${name} PUBLIC octet_options ${OCTET_ROOMS} ${ROOM_LINK})
+  target_precompile_headers(octet_${name} REUSE_FROM octet_pch)
+  set(OCTET_ROOMS octet_${name} ${OCTET_ROOMS} CACHE INTERNAL "")
+  if(OCTET_TESTS AND tests)
+    octet_test(${name}_test SOURCES ${tests} LINK octet_${name})
+  endif()
+endfunction()
+
+# A GoogleTest program; each TEST becomes one entry of ctest. Data is read from ../shared/data and tests/golden.
+function(octet_test name)
+  cmake_parse_arguments(T "" "" "SOURCES;LINK" ${ARGN})
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+  enable_testing()
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE ${T_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM octet_pch)
+  target_compile_definitions(${name} PRIVATE OCTET_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden"
+                                             OCTET_DATA_DIR="${PROJECT_SOURCE_DIR}/../shared/data")
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()

@@ -1,0 +1,24 @@
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace octet {
+
+using Json = nlohmann::json;  // keys sorted
+
+/// Parses JSON from outside. Throws Error naming `where`; nesting deeper than 512 and duplicate keys are refused.
+Json parse_json(std::string_view text, const std::string& where);
+
+/// Reads and parses a file of at most `max_bytes`.
+Json read_json(const std::filesystem::path& path, size_t max_bytes = size_t{256} << 20);
+
+/// object[key] as T, or `fallback` where it is absent or null. Throws Error naming `where` and key on another type
+/// or a number that T cannot hold.
+template <typename T>
+T json_value(const Json& object, const char* key, const T& fallback, const std::string& where);
+
+}  // namespace octet
