@@ -5,10 +5,11 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json_fwd.h"
 
 namespace octet {
 
-using Json = nlohmann::json;  // keys sorted
+
 
 /// Parses JSON from outside. Throws Error naming `where`; nesting deeper than 512 and duplicate keys are refused.
 Json parse_json(std::string_view text, const std::string& where);

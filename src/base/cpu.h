@@ -1,0 +1,58 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octet {
+
+/// Groups of instructions that kernels ask for, as bits.
+enum Feature : uint32_t {
+  kAvx2 = 1u << 0,        // AVX2, FMA and F16C
+  kAvx512 = 1u << 1,      // AVX-512 F, BW, DQ, VL
+  kAvx512Vnni = 1u << 2,  // vpdpbusd
+  kAvx512Bf16 = 1u << 3,  // vdpbf16ps
+  kAvx512Vbmi = 1u << 4,  // vpermb, vpermi2b
+  kGfni = 1u << 5,        // gf2p8affineqb on 512 bits
+};
+using Features = uint32_t;
+
+struct FeatureName {
+  Feature feature;
+  std::string_view name;
+};
+constexpr FeatureName kFeatureNames[] = {
+    {kAvx2, "avx2"},
+    {kAvx512, "avx512"},
+    {kAvx512Vnni, "avx512_vnni"},
+    {kAvx512Bf16, "avx512_bf16"},
+    {kAvx512Vbmi, "avx512_vbmi"},
+    {kGfni, "gfni"},
+};
+
+/// What OCTET_ISA may be set to: kernels that need more than its features are refused.
+struct IsaLevel {
+  std::string_view name;
+  Features features;
+};
+constexpr IsaLevel kIsaLevels[] = {
+    {"reference", 0},
+    {"avx2", kAvx2},
+    {"avx512", kAvx2 | kAvx512},
+    {"avx512_vnni", kAvx2 | kAvx512 | kAvx512Vnni},
+    {"avx512_bf16", kAvx2 | kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kGfni},
+};
+
+/// What the CPU has and the operating system saves.
+Features cpu_features();
+
+/// cpu_features() limited by the environment variable OCTET_ISA. Throws Error for a name not in kIsaLevels.
+Features usable_features();
+
+/// "avx512_vnni, gfni" for a set of features.
+std::string names_of(Features features);
+
+/// The processor's name as it calls itself.
+std::string cpu_name();
+
+}  // namespace octet
