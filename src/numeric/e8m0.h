@@ -24,20 +24,19 @@ constexpr float e8m0_reciprocal(uint8_t code) {
   return code == kE8m0Nan ? e8m0_to_float(code) : e8m0_to_float(static_cast<uint8_t>(254 - code));
 }
 
-/// The power of two that x rounds to on the number line; a tie goes to the even code. Saturates: below 2^-127, 0
-/// included, code 0; above 2^127, +infinity included, code 254. Below zero (not -0) and NaN: 0xFF.
+/// The power of two that x rounds to on the number line. A significand of one bit is odd, so a tie goes up in both
+/// nearest modes. Saturates: below 2^-127, 0 included, code 0; above 2^127, +infinity included, code 254. Below zero
+/// (not -0) and NaN: 0xFF.
 constexpr uint8_t float_to_e8m0(float x, Rounding rounding = Rounding::half_even, uint32_t random = 0) {
   if (!(x >= 0)) return kE8m0Nan;
   const uint32_t bits = std::bit_cast<uint32_t>(x) & 0x7FFFFFFF;
-  // From code 1 up, float32's exponent field is the code and the mantissa the fraction of the way to the next.
-  uint32_t code = bits >> 23;
-  uint32_t fraction = bits & 0x7FFFFF;
-  if (code == 0) {  // between 2^-127 and 2^-126 there are half as many float32 values
-    if (bits <= 0x400000) return 0;
-    fraction = (bits - 0x400000) << 1;
-  }
-  code += round_shift(((code & 1) << 23) | fraction, 23, rounding, random) - (code & 1);
-  return static_cast<uint8_t>(code < kE8m0MaxCode ? code : kE8m0MaxCode);
+  if (bits <= 0x400000) return 0;
+  // From code 1 up, float32's exponent field is the code and its mantissa the fraction of the way to the next; between
+  // 2^-127 and 2^-126 there are half as many float32 values.
+  const uint32_t code = bits >> 23;
+  const uint32_t significand = code == 0 ? bits << 1 : (bits & 0x7FFFFF) | 0x800000;
+  const uint32_t rounded = code + round_shift(significand, 23, rounding, random) - 1;
+  return static_cast<uint8_t>(rounded < kE8m0MaxCode ? rounded : kE8m0MaxCode);
 }
 
 }  // namespace octet
