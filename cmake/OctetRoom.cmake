@@ -63,7 +63,7 @@ function(octet_test name)
   include(GoogleTest)
   enable_testing()
   add_executable(${name} ${T_SOURCES})
-  target_link_libraries(${name} PRIVATE ${T_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${T_LINK} GTest::gtest GTest::gtest_main)
   target_precompile_headers(${name} REUSE_FROM octet_pch)
   target_compile_definitions(${name} PRIVATE OCTET_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden"
                                              OCTET_DATA_DIR="${PROJECT_SOURCE_DIR}/../shared/data")
