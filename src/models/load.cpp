@@ -1,0 +1,166 @@
+#include "models/load.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "kernels/convert/convert.h"
+#include "models/architectures.h"
+
+namespace octet {
+namespace {
+
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kHead = "lm_head";
+constexpr int64_t kCheckedAtOnce = int64_t{1} << 18;
+
+bool is_float(DType dtype) { return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16; }
+
+void check_finite(const Tensor& x, const std::string& name, const std::string& directory, Threads& threads) {
+  const int width = bytes_of(x.dtype());
+  const Format format = x.dtype() == DType::BF16 ? Format::BF16 : x.dtype() == DType::F16 ? Format::FP16 : Format::F32;
+  std::atomic<bool> finite{true};
+  threads.for_range(x.elements(), kCheckedAtOnce, [&](int64_t begin, int64_t end) {
+    if (!std::isfinite(kernels::amax(format, x.raw() + begin * width, end - begin))) finite = false;
+  });
+  if (!finite) {
+    fail("{}: tensor {} holds NaN or infinite numbers; the checkpoint is damaged or its training diverged", directory, name);
+  }
+}
+
+}  // namespace
+
+DecoderLoader::DecoderLoader(const Checkpoint& checkpoint, Threads& threads, LoadOptions options)
+    : checkpoint_(checkpoint), threads_(threads), options_(std::move(options)) {
+  const std::string where = (checkpoint.directory() / "config.json").string();
+  const Json config = parse_json(checkpoint.config_text(), where);
+  config_ = read_decoder_config(config, where);
+  quantization_ = read_quantization_config(config, where);
+  config_.dtype = checkpoint.info(kEmbedding).dtype;
+  if (config_.tied && checkpoint.has(std::string(kHead) + ".weight")) {
+    warnings_.push_back(fmt::format("{}: tie_word_embeddings is true, so the stored lm_head is not used", where));
+  }
+}
+
+Tensor DecoderLoader::values(const std::string& name, const Shape& shape) const {
+  const TensorInfo& info = checkpoint_.info(name);
+  const std::string directory = checkpoint_.directory().string();
+  if (info.shape != shape) {
+    fail("{}: tensor {} has shape {}, but config.json asks for {}", directory, name, text_of(info.shape), text_of(shape));
+  }
+  if (!is_float(info.dtype)) {
+    fail("{}: tensor {} has dtype {}; numbers that are not quantized must be F32, BF16 or F16", directory, name,
+         name_of(info.dtype));
+  }
+  Tensor x = checkpoint_.tensor(name);
+  check_finite(x, name, directory, threads_);
+  return x;
+}
+
+void DecoderLoader::done_with(const std::string& name) const {
+  if (options_.progress) options_.progress(checkpoint_.info(name).bytes);
+  checkpoint_.drop(name);
+}
+
+Tensor DecoderLoader::vector_of(const std::string& name, int64_t size) const {
+  Tensor x = to_f32(values(name, {size}));
+  if (options_.progress) options_.progress(checkpoint_.info(name).bytes);
+  return x;
+}
+
+RmsNorm DecoderLoader::norm(const std::string& name, int64_t size) const {
+  return {vector_of(name, size), config_.norm_epsilon};
+}
+
+Weight DecoderLoader::linear(const std::string& module, int64_t n, int64_t k, bool has_bias) const {
+  const Tensor bias = has_bias ? vector_of(module + ".bias", n) : Tensor();
+  if (const ConfigGroup* group = quantization_ ? quantization_->group_of(module) : nullptr; group && group->weights) {
+    const QTensor q = read_qtensor(checkpoint_, module, *group);
+    if (q.rows() != n || q.columns() != k) {
+      fail("{}: {} has {} x {} codes, but config.json asks for {} x {}", checkpoint_.directory().string(), module, q.rows(),
+           q.columns(), n, k);
+    }
+    check_codes(q, module, threads_);
+    Weight weight(module, q, bias, config_.dtype, threads_);
+    for (const TensorInfo& info : plan_qtensor(module, *group, n, k, config_.dtype)) {
+      if (checkpoint_.has(info.name)) done_with(info.name);
+    }
+    return weight;
+  }
+  const std::string name = module + ".weight";
+  const Tensor w = values(name, {n, k});
+  const auto q = options_.quantize ? options_.quantize(module, w) : std::nullopt;
+  Weight weight = q ? Weight(module, *q, bias, w.dtype(), threads_) : Weight(module, w, bias, threads_);
+  done_with(name);
+  return weight;
+}
+
+Tensor DecoderLoader::embedding() const { return values(kEmbedding, {config_.vocabulary, config_.hidden}); }
+
+DecoderLayer DecoderLoader::layer(int64_t i) const {
+  const DecoderConfig& c = config_;
+  const auto name = [i](std::string_view part) { return layer_module(i, part); };
+  const int64_t width = c.heads * c.head_dim, kv_width = c.kv_heads * c.head_dim;
+  DecoderLayer layer;
+  layer.input_norm = norm(name("input_layernorm.weight"), c.hidden);
+  layer.post_attention_norm = norm(name("post_attention_layernorm.weight"), c.hidden);
+
+  Attention& a = layer.attention;
+  a.module = name("self_attn");
+  a.layer = i, a.heads = c.heads, a.kv_heads = c.kv_heads, a.head_dim = c.head_dim;
+  a.window = c.windows[static_cast<size_t>(i)];
+  a.arithmetic = c.dtype == DType::BF16 ? Format::BF16 : Format::F32;
+  a.q = linear(name("self_attn.q_proj"), width, c.hidden, c.attention_bias);
+  a.k = linear(name("self_attn.k_proj"), kv_width, c.hidden, c.attention_bias);
+  a.v = linear(name("self_attn.v_proj"), kv_width, c.hidden, c.attention_bias);
+  a.o = linear(name("self_attn.o_proj"), c.hidden, width, c.attention_out_bias);
+  if (c.architecture->qk_norm) {
+    a.q_norm = norm(name("self_attn.q_norm.weight"), c.head_dim);
+    a.k_norm = norm(name("self_attn.k_norm.weight"), c.head_dim);
+  }
+  layer.mlp.gate = linear(name("mlp.gate_proj"), c.intermediate, c.hidden, c.mlp_bias);
+  layer.mlp.up = linear(name("mlp.up_proj"), c.intermediate, c.hidden, c.mlp_bias);
+  layer.mlp.down = linear(name("mlp.down_proj"), c.hidden, c.intermediate, c.mlp_bias);
+  return layer;
+}
+
+RmsNorm DecoderLoader::final_norm() const { return norm("model.norm.weight", config_.hidden); }
+
+Weight DecoderLoader::head() const {
+  if (!config_.tied) return linear(kHead, config_.vocabulary, config_.hidden, false);
+  const Tensor table = embedding();
+  Weight weight(kHead, table, Tensor(), threads_);
+  done_with(kEmbedding);
+  return weight;
+}
+
+std::vector<CacheScales> DecoderLoader::cache_scales() const {
+  if (!quantization_ || !quantization_->kv_cache) return {};
+  std::vector<CacheScales> scales(static_cast<size_t>(config_.layers));
+  const auto read = [&](int64_t layer, std::string_view part, float& scale) {
+    const std::string name = layer_module(layer, part);
+    if (!checkpoint_.has(name)) return;
+    const Tensor x = to_f32(checkpoint_.tensor(name));
+    if (x.elements() != 1 || !std::isfinite(x.f32()[0]) || x.f32()[0] <= 0) {
+      fail("{}: tensor {} must be one positive number", checkpoint_.directory().string(), name);
+    }
+    scale = x.f32()[0];
+  };
+  for (int64_t i = 0; i < config_.layers; ++i) {
+    read(i, "self_attn.k_scale", scales[static_cast<size_t>(i)].k);
+    read(i, "self_attn.v_scale", scales[static_cast<size_t>(i)].v);
+  }
+  return scales;
+}
+
+Decoder DecoderLoader::decoder() const {
+  Decoder decoder;
+  decoder.config = config_;
+  decoder.embedding = embedding();
+  decoder.cache_scales = cache_scales();
+  for (int64_t i = 0; i < config_.layers; ++i) decoder.layers.push_back(layer(i));
+  decoder.norm = final_norm();
+  decoder.head = head();
+  decoder.weight_bytes = checkpoint_.bytes();
+  return decoder;
+}
+
+}  // namespace octet
