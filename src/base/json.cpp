@@ -1,51 +1,86 @@
 #include "base/json.h"
 
 #include <cmath>
-#include <set>
 #include <vector>
 
+#include "base/escape.h"
 #include "base/mapped_file.h"
 
 namespace octet {
 namespace {
 
-constexpr int kMaxDepth = 512;
+constexpr size_t kMaxDepth = 512;
+constexpr size_t kShown = 200;  // bytes of a key or a value in a message
 
-// nlohmann keeps the last of two equal keys silently; a checkpoint with two is damaged or hostile.
-struct Strictness {
-  const std::string& where;
-  std::vector<std::set<std::string>> keys{};
+// Builds the value while it is read, so that a second equal key is seen where it is inserted: nlohmann alone keeps the
+// last one silently, but a file with two is damaged or hostile.
+class Builder : public nlohmann::json_sax<Json> {
+ public:
+  Builder(Json& root, const std::string& where) : root_(root), where_(where) {}
 
-  bool operator()(int depth, Json::parse_event_t event, Json& value) {
-    if (depth > kMaxDepth) fail("{}: JSON is nested deeper than {} levels", where, kMaxDepth);
-    switch (event) {
-      case Json::parse_event_t::object_start:
-        keys.emplace_back();
-        break;
-      case Json::parse_event_t::object_end:
-        keys.pop_back();
-        break;
-      case Json::parse_event_t::key:
-        if (const auto& key = value.get_ref<const std::string&>(); !keys.back().insert(key).second) {
-          fail("{}: the key {} stands twice", where, Json(key).dump(-1, ' ', true, Json::error_handler_t::replace));
-        }
-        break;
-      default:
-        break;
-    }
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool string(string_t& value) override { return put(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(size_t) override { return open(Json::object()); }
+  bool start_array(size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& name) override {
+    auto [place, inserted] = open_.back()->get_ref<Json::object_t&>().emplace(std::move(name), nullptr);
+    if (!inserted) fail("{}: the key \"{}\" stands twice", where_, printable(place->first, kShown));
+    member_ = &place->second;
     return true;
   }
+
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& e) override {
+    fail("{}: is not JSON: {}", where_, printable(e.what(), kShown));
+  }
+
+ private:
+  template <typename T>
+  bool put(T&& value) {
+    place(std::forward<T>(value));
+    return true;
+  }
+  template <typename T>
+  Json* place(T&& value) {
+    if (open_.empty()) return &(root_ = Json(std::forward<T>(value)));
+    if (open_.back()->is_array()) {
+      auto& array = open_.back()->get_ref<Json::array_t&>();
+      return &array.emplace_back(std::forward<T>(value));
+    }
+    return &(*member_ = Json(std::forward<T>(value)));
+  }
+  bool open(Json&& container) {
+    if (open_.size() == kMaxDepth) fail("{}: JSON is nested deeper than {} levels", where_, kMaxDepth);
+    open_.push_back(place(std::move(container)));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  Json& root_;
+  const std::string& where_;
+  std::vector<Json*> open_;
+  Json* member_ = nullptr;
 };
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
-  Strictness strictness{where};
-  try {
-    return Json::parse(text.begin(), text.end(), std::ref(strictness));
-  } catch (const nlohmann::json::exception& e) {
-    fail("{}: is not JSON: {}", where, e.what());
-  }
+  // nlohmann takes a NUL for the end of the text.
+  if (text.find('\0') != std::string_view::npos) fail("{}: is not JSON: it contains a NUL byte", where);
+  Json root;
+  Builder builder(root, where);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  return root;
 }
 
 Json read_json(const std::filesystem::path& path, size_t max_bytes) {
@@ -54,6 +89,11 @@ Json read_json(const std::filesystem::path& path, size_t max_bytes) {
     fail("{}: has {} bytes, more than the {} that are read here", path.string(), file.bytes().size(), max_bytes);
   }
   return parse_json({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path.string());
+}
+
+std::string json_text(const Json& value) {
+  if (value.is_structured() && value.size() > 16) return value.is_array() ? "a long list" : "a large object";
+  return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace), 60);
 }
 
 namespace {
@@ -83,8 +123,7 @@ T json_value(const Json& object, const char* key, const T& fallback, const std::
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return fallback;
   if (!convertible<T>(*found)) {
-    fail("{}: {} is {}, which cannot be used here", where, key,
-         found->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 60));
+    fail("{}: {} is {}, which cannot be used here", where, key, json_text(*found));
   }
   return found->get<T>();
 }

@@ -9,8 +9,6 @@
 
 namespace octet {
 
-
-
 /// Parses JSON from outside. Throws Error naming `where`; nesting deeper than 512 and duplicate keys are refused.
 Json parse_json(std::string_view text, const std::string& where);
 
@@ -21,5 +19,8 @@ Json read_json(const std::filesystem::path& path, size_t max_bytes = size_t{256}
 /// or a number that T cannot hold.
 template <typename T>
 T json_value(const Json& object, const char* key, const T& fallback, const std::string& where);
+
+/// A value for a message: one line, short, safe for a terminal.
+std::string json_text(const Json& value);
 
 }  // namespace octet

@@ -27,12 +27,16 @@ class Checkpoint {
   const TensorInfo& info(std::string_view name) const;
   Tensor tensor(std::string_view name) const;
   void drop(std::string_view name) const;
+  /// The file that holds a tensor, for messages.
+  std::string where(std::string_view name) const;
   int64_t bytes() const;  // of all tensors
 
  private:
   struct Place {
     size_t file, index;
   };
+  void add_file(const std::filesystem::path& path);
+  void add_shards(const std::filesystem::path& index);
   const Place& place(std::string_view name) const;
   std::filesystem::path directory_;
   std::string config_text_;

@@ -39,11 +39,13 @@ std::optional<QuantizationConfig> read_quantization_config(const Json& config, c
 Json write_quantization_config(const QuantizationConfig& config);
 
 /// The quantized matrix of `module` ("model.layers.0.mlp.up_proj"), views of the mapped file where the codes lie there
-/// as they are needed, with every shape and scale checked: finite, positive, no NaN code. Throws Error naming the tensor.
+/// as they are needed, with every shape and scale checked: finite, positive, no NaN code. Throws Error naming the
+/// tensor.
 QTensor read_qtensor(const Checkpoint& checkpoint, std::string_view module, const ConfigGroup& group);
 
 /// The tensors that hold q in a checkpoint: names, dtypes and shapes, in the order they are written.
 /// `scale_dtype`: the weight's dtype before (F32, BF16 or F16).
-std::vector<TensorInfo> plan_qtensor(std::string_view module, const ConfigGroup& group, int64_t n, int64_t k, DType scale_dtype);
+std::vector<TensorInfo> plan_qtensor(std::string_view module, const ConfigGroup& group, int64_t n, int64_t k,
+                                     DType scale_dtype);
 
 }  // namespace octet

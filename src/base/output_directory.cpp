@@ -1,0 +1,169 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <set>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/output.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLock = ".octet-part";  // locked by the run that writes, unlocked by its death
+
+std::mutex pending_mutex;
+std::set<fs::path>& pending_parts() {
+  static std::set<fs::path> parts;
+  return parts;
+}
+
+std::string shown(const fs::path& path) {
+  return printable(path.string());
+}
+
+// A writer may still add files while they are removed.
+void remove_stubbornly(const fs::path& path) {
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (!error) return;
+  }
+}
+
+void sync_path(const fs::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) fail("{}: cannot be opened to sync it: {}", shown(path), std::strerror(errno));
+  const int result = fsync(fd);
+  const int reason = errno;
+  close(fd);
+  if (result != 0 && reason != EINVAL)
+    fail("{}: cannot be written to the disk: {}", shown(path), std::strerror(reason));
+}
+
+void sync_all(const fs::path& directory) {
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.is_symlink()) continue;
+    if (entry.is_regular_file() || entry.is_directory()) sync_path(entry.path());
+  }
+  sync_path(directory);
+}
+
+bool is_model_directory(const fs::path& path) {
+  return fs::is_directory(path) &&
+         (fs::is_empty(path) || fs::exists(path / "config.json") || fs::exists(path / "octet.json"));
+}
+
+fs::path normal(const fs::path& path) {
+  fs::path result = path.lexically_normal();
+  if (!result.has_filename()) result = result.parent_path();  // a slash at the end
+  const auto name = result.filename();
+  if (name.empty() || name == "." || name == "..") fail("{}: is not a name for an output directory", shown(path));
+  return result;
+}
+
+int exchange(const fs::path& a, const fs::path& b, unsigned flags) {
+  return renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), flags) == 0 ? 0 : errno;
+}
+
+// For a file system without renameat2's flags.
+int rename_in_two_steps(const fs::path& part, const fs::path& target, bool force) {
+  fs::path aside = target;
+  aside += fmt::format(".{}.old", getpid());
+  const bool moved = force && rename(target.c_str(), aside.c_str()) == 0;
+  const int reason = rename(part.c_str(), target.c_str()) == 0 ? 0 : errno;
+  if (moved && reason == 0) remove_stubbornly(aside);
+  if (moved && reason != 0) rename(aside.c_str(), target.c_str());
+  return reason;
+}
+
+}  // namespace
+
+OutputDirectory::OutputDirectory(const fs::path& target, bool force) : target_(normal(target)), force_(force) {
+  part_ = target_;
+  part_ += ".part";
+  if (fs::exists(fs::symlink_status(target_))) {
+    if (!force) fail("{}: exists already; give another name, or --force to replace it", shown(target_));
+    if (!is_model_directory(target_))
+      fail("{}: is not a model directory and is not replaced; remove it yourself", shown(target_));
+    if (fs::is_symlink(target_)) fail("{}: is a symbolic link and is not replaced; remove it yourself", shown(target_));
+  }
+  if (target_.has_parent_path()) {
+    std::error_code error;
+    fs::create_directories(target_.parent_path(), error);
+    if (error) fail("{}: cannot be made: {}", shown(target_.parent_path()), error.message());
+  }
+  lock_part();
+  std::lock_guard lock(pending_mutex);
+  pending_parts().insert(part_);
+  pending_ = true;
+}
+
+// The lock file is never replaced while OUT.part lives, so that two runs cannot both clear it.
+void OutputDirectory::lock_part() {
+  const bool made = mkdir(part_.c_str(), 0777) == 0;
+  if (!made && errno != EEXIST) fail("{}: cannot be made: {}", shown(part_), std::strerror(errno));
+  const fs::path lock = part_ / kLock;
+  if (!made) {
+    const bool ours = fs::is_directory(fs::symlink_status(part_)) && (fs::exists(lock) || fs::is_empty(part_));
+    if (!ours) fail("{}: exists, and was not left by a run of octet; remove it yourself", shown(part_));
+  }
+  lock_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (lock_ < 0) fail("{}: cannot be written: {}", shown(lock), std::strerror(errno));
+  struct stat held {
+  }, named{};
+  const bool locked = flock(lock_, LOCK_EX | LOCK_NB) == 0 && fstat(lock_, &held) == 0 &&
+                      stat(lock.c_str(), &named) == 0 && held.st_ino == named.st_ino;
+  if (!locked) {
+    close(std::exchange(lock_, -1));
+    fail("{}: another run of octet is writing there; wait for it, or give another name", shown(part_));
+  }
+  for (const auto& entry : fs::directory_iterator(part_)) {
+    if (entry.path().filename() != kLock) fs::remove_all(entry.path());
+  }
+}
+
+OutputDirectory::~OutputDirectory() {
+  {
+    std::lock_guard lock(pending_mutex);
+    if (pending_ && pending_parts().erase(part_) > 0) remove_stubbornly(part_);
+  }
+  if (lock_ >= 0) close(lock_);
+}
+
+void OutputDirectory::commit() {
+  if (!pending_) fail("{}: was written already", shown(target_));
+  sync_all(part_);
+  std::lock_guard lock(pending_mutex);
+  if (pending_parts().count(part_) == 0) fail("{}: interrupted", shown(target_));
+
+  int reason = exchange(part_, target_, RENAME_NOREPLACE);
+  const bool replace = reason == EEXIST && force_;
+  if (replace) reason = exchange(part_, target_, RENAME_EXCHANGE);
+  if (reason == EINVAL || reason == ENOSYS) reason = rename_in_two_steps(part_, target_, force_);
+  if (reason == EEXIST || reason == ENOTEMPTY)
+    fail("{}: appeared while it was written; nothing was replaced", shown(target_));
+  if (reason != 0)
+    fail("{}: cannot be renamed to {}: {}", shown(part_), shown(target_.filename()), std::strerror(reason));
+
+  pending_ = false;
+  pending_parts().erase(part_);
+  unlink((target_ / kLock).c_str());
+  if (replace) remove_stubbornly(part_);  // the one before
+  sync_path(target_.has_parent_path() ? target_.parent_path() : ".");
+}
+
+void OutputDirectory::remove_all_pending() {
+  std::lock_guard lock(pending_mutex);
+  for (const auto& part : pending_parts()) remove_stubbornly(part);
+  pending_parts().clear();
+}
+
+}  // namespace octet
