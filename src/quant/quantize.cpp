@@ -1,0 +1,57 @@
+#include "quant/quantize.h"
+
+#include "base/error.h"
+#include "quant/observer/observer.h"
+#include "quant/rounding/nearest.h"
+#include "quant/scale.h"
+
+namespace octet {
+namespace {
+
+constexpr int64_t kPiece = 1 << 18;  // numbers that a thread takes at once
+
+// Rows that a thread takes at once: whole blocks of scales.
+int64_t rows_of_piece(const Extent& extent, int64_t n, int64_t k) {
+  if (extent.rows >= n) return n;
+  return std::max<int64_t>(1, kPiece / std::max<int64_t>(1, k) / extent.rows) * extent.rows;
+}
+
+}  // namespace
+
+DType code_dtype(Format format) {
+  if (format == Format::E4M3) return DType::F8_E4M3;
+  return format == Format::E5M2 ? DType::F8_E5M2 : DType::I8;
+}
+
+Tensor scales_of(const Tensor& ranges, const Quantization& q, DType stored, const QuantizeOptions& options,
+                 const std::string& what) {
+  Tensor scales(ranges.shape());
+  for (int64_t i = 0, n = ranges.elements(); i < n; ++i) {
+    const float range = ranges.f32()[i];
+    if (!std::isfinite(range))
+      fail("{} holds NaN or infinite numbers; the checkpoint is damaged, fetch it again", what);
+    scales.f32()[i] = scale_of(range, q, stored, options);
+  }
+  return scales;
+}
+
+QTensor quantize(const Tensor& w, const Quantization& q, const QuantizeOptions& options, Threads& threads,
+                 const std::string& what) {
+  const int64_t n = w.size(0), k = w.size(1);
+  const Extent extent = extent_of(q, n, k);
+  const DType stored = scale_dtype(q, w.dtype(), options.match);
+  QTensor result;
+  result.weights = q;
+  result.codes = Tensor({n, k}, code_dtype(q.format));
+  result.scales = Tensor(scale_shape(q, n, k));
+  threads.for_range(n, rows_of_piece(extent, n, k), [&](int64_t begin, int64_t end) {
+    const Tensor rows = w.rows(begin, end - begin);
+    const Tensor scales = scales_of(minmax_ranges(rows, q), q, stored, options, what);
+    std::memcpy(result.scales.rows(begin / extent.rows, scales.size(0)).raw(), scales.raw(),
+                static_cast<size_t>(scales.bytes()));
+    round_to_nearest(rows, begin, q, scales, options, result.codes.raw() + begin * k);
+  });
+  return result;
+}
+
+}  // namespace octet
