@@ -1,0 +1,80 @@
+#pragma once
+#include <vector>
+
+#include "kernels/gemm/buffer.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/tile.h"
+
+namespace octet::kernels {
+
+/// What the multiplier sees. INT8 only where both sides are INT8; BF16 where both sides are exact in BF16; else F32.
+enum class Arithmetic : uint8_t { int8, bf16, f32 };
+constexpr int elements_of_step(Arithmetic a) {
+  return a == Arithmetic::int8 ? 4 : a == Arithmetic::bf16 ? 2 : 1;
+}
+
+Arithmetic arithmetic_of(const InputFormat& input, Format weight);
+/// How a prepared input holds a number: INT8 codes, BF16 values or F32 values.
+Arithmetic held_as(const InputFormat& input);
+
+/// Columns that share both their scales, in the order of K. Each begins at a step of its own.
+struct Segment {
+  int64_t begin = 0, count = 0;       // columns
+  int64_t first_step = 0, steps = 0;  // in the packed panel
+  int64_t weight_group = 0, input_group = 0;
+};
+
+/// 255 · 255 · 32768 < 2^31: longer rows are summed in several int32 sums, which are added as floats.
+inline constexpr int64_t kMaxInt8Segment = 32768;
+std::vector<Segment> segments_of(int64_t k, int64_t weight_group, int64_t input_group, Arithmetic arithmetic);
+
+/// Steps of a segment, and the pieces that make a chunk: what is widened at a time and stays in the first-level cache.
+struct Piece {
+  int64_t segment = 0, first_step = 0, steps = 0;
+  bool begins = false, ends = false;  // its segment
+};
+struct Chunk {
+  int64_t first_piece = 0, pieces = 0, first_step = 0, steps = 0;
+};
+inline constexpr int64_t kChunkSteps = 256;
+
+struct PackedWeight::Layout {
+  int64_t n = 0, k = 0;
+  InputFormat input;
+  Arithmetic arithmetic = Arithmetic::f32;
+  Encoding encoding = Encoding::direct;
+  std::vector<Segment> segments;
+  std::vector<Piece> pieces;
+  std::vector<Chunk> chunks;
+  int64_t panels = 0, steps = 0, weight_groups = 1;
+  bool ragged = false;       // a segment other than the last ends inside a step: inputs are rearranged
+  uint16_t table[256] = {};  // BF16 of each code, for the encodings that need it
+  Buffer codes;              // [panels][steps][kEncodingStepBytes]
+  Buffer scales;             // float [panels][weight_groups][kPanel]
+  Buffer zero_points;        // int32 [panels][weight_groups][kPanel], or empty
+  Buffer column_offsets;     // int32 [panels][segments][kPanel], or empty
+};
+
+struct PreparedInput::Layout {
+  InputFormat format;
+  int64_t m = 0, k = 0, row_bytes = 0, groups = 0;
+  int64_t sum_segments = 0;
+  Buffer rows;    // [m] of row_bytes: INT8 codes, BF16 or F32, then zeros
+  Buffer scales;  // float [m][groups]; groups 0: no scales, 1 fixed: the same for every row
+  Buffer sums;    // int32 [m][sum_segments], INT8 only: of the codes of each of the input's own segments
+};
+
+using TileKernel = Kernel<TileFunction>;
+using WidenKernel = Kernel<WidenFunction>;
+std::span<const TileKernel> tile_kernels(Arithmetic arithmetic);
+std::span<const WidenKernel> widen_kernels();
+
+/// gemm with the rows of the lists given, for tests.
+struct GemmKernels {
+  TileFunction* tile = nullptr;
+  WidenFunction* widen = nullptr;
+};
+void gemm_with(const GemmKernels& kernels, const PreparedInput::Layout& x, const PackedWeight::Layout& w,
+               const float* bias, float* y, int64_t stride, Threads& threads);
+
+}  // namespace octet::kernels

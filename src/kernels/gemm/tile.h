@@ -1,0 +1,74 @@
+#pragma once
+// Plain declarations only: files compiled for an instruction set include this.
+#include <cstddef>
+#include <cstdint>
+
+namespace octet::kernels {
+
+/// Every product has one shape. A step is 4 bytes of a token's row (4 INT8, 2 BF16 or 1 F32) against 4 bytes of each of
+/// the kPanel channels of a panel; a tile is up to kTileRows tokens by one panel: 24 accumulators of 512 bits.
+inline constexpr int kPanel = 32;
+inline constexpr int kTileRows = 12;
+inline constexpr int kStepBytes = 4;
+inline constexpr int kPanelStepBytes = kPanel * kStepBytes;
+
+/// One piece of work: steps of one group of columns. First acc += a · w, then, if `flush`, the group's sum is
+/// corrected, scaled and added to y:
+///   INT8:        p = acc - (128 + zero_points[n]) · row_sum + column_offsets[n]   in int32, which may wrap on the way
+///   BF16 and F32: p = fma(-zero_points[n], row_sum, acc)
+///   y[m][n] = fma(float(p), input_scale · weight_scales[n], y[m][n], or bias[n] for the first group)
+struct Tile {
+  const std::byte* a = nullptr;  // [rows][steps] of 4 bytes, rows a_stride bytes apart
+  int64_t a_stride = 0;
+  int rows = 0;                  // 1 … kTileRows
+  const std::byte* w = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned; INT8 as code + 128
+  int64_t steps = 0;
+  void* acc = nullptr;  // [rows][kPanel] int32 or float, 64-byte aligned
+  bool resume = false;  // acc goes on from an earlier piece of this group; else it starts at 0
+  bool flush = false;   // the group ends here
+
+  const float* input_scales = nullptr;  // of each row, input_scale_stride apart
+  int64_t input_scale_stride = 0;
+  const float* weight_scales = nullptr;  // [kPanel]
+  const void* row_sums = nullptr;        // of each row, row_sum_stride apart: int32 for INT8, else float; or nullptr: 0
+  int64_t row_sum_stride = 0;
+  const int32_t* column_offsets = nullptr;  // [kPanel], INT8 only; or nullptr: 0
+  const int32_t* zero_points = nullptr;     // [kPanel] of the weight; or nullptr: 0
+  const float* bias = nullptr;              // [columns]; or nullptr: 0
+  bool first = false;                       // y holds nothing yet
+  float* y = nullptr;                       // [rows][columns], rows y_stride floats apart
+  int64_t y_stride = 0;
+  int columns = 0;  // 1 … kPanel
+};
+using TileFunction = void(const Tile&);
+
+/// How the codes of a step lie in a packed weight, and what they are widened to for the tile.
+enum class Encoding : uint8_t {
+  direct,      // as the tile reads them
+  bytes_bf16,  // 64 bytes a step, table[code] is BF16; order: see byte_position
+  bytes_f32,   // 32 bytes a step, table[code] is BF16, which F32 continues with zeros
+  bf16_f32,    // 32 BF16 a step
+  fp16_f32,    // 32 FP16 a step
+};
+inline constexpr int kEncodingStepBytes[] = {128, 64, 32, 64, 64};
+
+/// Where byte `half` (0, 1) of channel n (0 … 31) lies in the 64 bytes of a step of bytes_bf16: so that unpacking bytes
+/// within lanes of 128 bits puts channels 0-15 and 16-31 into a register of 512 bits each.
+constexpr int byte_position(int n, int half) {
+  return (n % 16) / 4 * 16 + n / 16 * 8 + n % 4 * 2 + half;
+}
+
+/// Widens steps of codes. table: the BF16 of each of the 256 codes.
+struct Widen {
+  Encoding encoding = Encoding::direct;
+  const std::byte* codes = nullptr;
+  int64_t steps = 0;
+  const uint16_t* table = nullptr;
+  std::byte* out = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned
+};
+using WidenFunction = void(const Widen&);
+
+TileFunction int8_tile__reference, bf16_tile__reference, f32_tile__reference;
+WidenFunction widen__reference;
+
+}  // namespace octet::kernels
