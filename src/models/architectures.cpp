@@ -15,9 +15,13 @@ constexpr Architecture kArchitectures[] = {
 
 }  // namespace
 
-std::span<const Architecture> architectures() { return kArchitectures; }
+std::span<const Architecture> architectures() {
+  return kArchitectures;
+}
 
-std::string layer_module(int64_t layer, std::string_view name) { return fmt::format("model.layers.{}.{}", layer, name); }
+std::string layer_module(int64_t layer, std::string_view name) {
+  return fmt::format("model.layers.{}.{}", layer, name);
+}
 
 std::vector<std::string> linear_modules(const DecoderConfig& config) {
   std::vector<std::string> modules;

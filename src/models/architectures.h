@@ -10,11 +10,11 @@ namespace octet {
 
 /// What a decoder family does differently; everything else is config.json's. One row each in architectures.cpp.
 struct Architecture {
-  std::string_view name;      // in config.json's "architectures"
-  bool qkv_bias;              // q, k and v always have a bias
-  bool qk_norm;               // q and k are normed per head before rope
-  bool window_needs_switch;   // sliding_window counts only with use_sliding_window
-  bool window_by_default;     // sliding_window counts for every layer where config.json names no layer_types
+  std::string_view name;     // in config.json's "architectures"
+  bool qkv_bias;             // q, k and v always have a bias
+  bool qk_norm;              // q and k are normed per head before rope
+  bool window_needs_switch;  // sliding_window counts only with use_sliding_window
+  bool window_by_default;    // sliding_window counts for every layer where config.json names no layer_types
 };
 
 std::span<const Architecture> architectures();

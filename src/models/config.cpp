@@ -40,7 +40,9 @@ struct Reader {
   }
 };
 
-std::string shown(const Json& value) { return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 60); }
+std::string shown(const Json& value) {
+  return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 60);
+}
 
 const Architecture& read_architecture(const Reader& config) {
   std::vector<std::string_view> supported;
@@ -63,23 +65,26 @@ RopeKind rope_kind_named(const std::string& name, const std::string& where) {
   if (name == "dynamic") return RopeKind::dynamic;
   if (name == "llama3") return RopeKind::llama3;
   if (name == "yarn") return RopeKind::yarn;
-  fail("{}: rope type {} is not supported; supported are default, linear, dynamic, llama3, yarn", where, shown(Json(name)));
+  fail("{}: rope type {} is not supported; supported are default, linear, dynamic, llama3, yarn", where,
+       shown(Json(name)));
 }
 
-// Transformers 5 writes rope_parameters (rope_theta inside), earlier ones rope_theta and rope_scaling, with "type" before
-// "rope_type".
+// Transformers 5 writes rope_parameters (rope_theta inside), earlier ones rope_theta and rope_scaling, with "type"
+// before "rope_type".
 RopeConfig read_rope(const Reader& config, int64_t max_positions) {
   RopeConfig rope;
   rope.theta = config.positive("rope_theta", 10000);
   rope.partial = config.positive("partial_rotary_factor", 1);
   rope.original_positions = max_positions;
-  const char* key = config.json.contains("rope_parameters") && !config.json["rope_parameters"].is_null() ? "rope_parameters"
-                                                                                                        : "rope_scaling";
+  const char* key = config.json.contains("rope_parameters") && !config.json["rope_parameters"].is_null()
+                        ? "rope_parameters"
+                        : "rope_scaling";
   const auto found = config.json.find(key);
   if (found == config.json.end() || found->is_null()) return rope;
   const std::string where = config.where + ": " + key;
   const Reader scaling{*found, where};
-  rope.kind = rope_kind_named(scaling.value<std::string>("rope_type", scaling.value<std::string>("type", "default")), where);
+  rope.kind =
+      rope_kind_named(scaling.value<std::string>("rope_type", scaling.value<std::string>("type", "default")), where);
   rope.theta = scaling.positive("rope_theta", rope.theta);
   rope.partial = scaling.positive("partial_rotary_factor", rope.partial);
   if (rope.partial > 1) fail("{}: partial_rotary_factor is {}; it must be at most 1", where, rope.partial);
@@ -89,11 +94,13 @@ RopeConfig read_rope(const Reader& config, int64_t max_positions) {
   const auto original = config.value<int64_t>("original_max_position_embeddings", max_positions);
   rope.original_positions = scaling.count("original_max_position_embeddings", original, kMaxPositions);
   if (!found->contains("factor") && rope.kind != RopeKind::yarn) fail("{}: factor is missing", where);
-  rope.factor = scaling.positive("factor", static_cast<double>(max_positions) / static_cast<double>(rope.original_positions));
+  rope.factor =
+      scaling.positive("factor", static_cast<double>(max_positions) / static_cast<double>(rope.original_positions));
   rope.low_frequency_factor = scaling.positive("low_freq_factor", 1);
   rope.high_frequency_factor = scaling.positive("high_freq_factor", 4);
   if (rope.kind == RopeKind::llama3 && rope.high_frequency_factor <= rope.low_frequency_factor) {
-    fail("{}: high_freq_factor {} is not above low_freq_factor {}", where, rope.high_frequency_factor, rope.low_frequency_factor);
+    fail("{}: high_freq_factor {} is not above low_freq_factor {}", where, rope.high_frequency_factor,
+         rope.low_frequency_factor);
   }
   rope.beta_fast = scaling.positive("beta_fast", 32);
   rope.beta_slow = scaling.positive("beta_slow", 1);
@@ -122,7 +129,8 @@ std::vector<int64_t> read_windows(const Reader& config, const DecoderConfig& dec
   const int64_t first = architecture.window_needs_switch ? config.value<int64_t>("max_window_layers", 28) : 0;
   for (size_t i = 0; i < windows.size(); ++i) {
     if (typed && (*types)[i] != "sliding_attention" && (*types)[i] != "full_attention") {
-      fail("{}: layer_types has {}; supported are full_attention and sliding_attention", config.where, shown((*types)[i]));
+      fail("{}: layer_types has {}; supported are full_attention and sliding_attention", config.where,
+           shown((*types)[i]));
     }
     const bool slides = typed ? (*types)[i] == "sliding_attention" : static_cast<int64_t>(i) >= first;
     windows[i] = slides ? window : 0;
@@ -160,17 +168,19 @@ DecoderConfig read_decoder_config(const Json& json, const std::string& where) {
   decoder.max_positions = config.count("max_position_embeddings", 2048, kMaxPositions);
   if (!json.contains("head_dim") || json["head_dim"].is_null()) {
     if (decoder.hidden % decoder.heads) {
-      fail("{}: hidden_size {} is not a multiple of num_attention_heads {} and head_dim is not given", where, decoder.hidden,
-           decoder.heads);
+      fail("{}: hidden_size {} is not a multiple of num_attention_heads {} and head_dim is not given", where,
+           decoder.hidden, decoder.heads);
     }
     decoder.head_dim = decoder.hidden / decoder.heads;
   } else {
     decoder.head_dim = config.count("head_dim", 0, kMaxWidth);
   }
   if (decoder.heads % decoder.kv_heads) {
-    fail("{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", where, decoder.heads, decoder.kv_heads);
+    fail("{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", where, decoder.heads,
+         decoder.kv_heads);
   }
-  if (decoder.heads * decoder.head_dim > kMaxWidth) fail("{}: {} heads of {} are too wide", where, decoder.heads, decoder.head_dim);
+  if (decoder.heads * decoder.head_dim > kMaxWidth)
+    fail("{}: {} heads of {} are too wide", where, decoder.heads, decoder.head_dim);
   if (const auto act = config.value<std::string>("hidden_act", "silu"); act != "silu" && act != "swish") {
     fail("{}: hidden_act {} is not supported; supported is silu", where, shown(Json(act)));
   }

@@ -30,12 +30,13 @@ Tensor Attention::forward(Context& ctx, const Tensor& x, const RmsNorm& norm, st
     if (ctx.observer) ctx.observer->keys_and_values(module, segment_k, segment_v);
 
     KvCache::Layer& cache = s.cache->layer(layer);
-    kernels::append_to_cache(cache.layout, cache.k.raw(), cache.v.raw(), s.first, s.count, segment_k.f32(), segment_v.f32(),
-                             ctx.threads);
+    kernels::append_to_cache(cache.layout, cache.k.raw(), cache.v.raw(), s.first, s.count, segment_k.f32(),
+                             segment_v.f32(), ctx.threads);
     kernels::AttentionInput input{segment_q.f32(), s.count, heads, s.first, window};
     input.scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
     input.arithmetic = arithmetic;
-    kernels::attention(cache.layout, cache.k.raw(), cache.v.raw(), input, mixed.rows(s.begin, s.count).f32(), ctx.threads);
+    kernels::attention(cache.layout, cache.k.raw(), cache.v.raw(), input, mixed.rows(s.begin, s.count).f32(),
+                       ctx.threads);
   }
   return linear(ctx, mixed, o);
 }
@@ -81,10 +82,13 @@ Tensor Decoder::logits(Context& ctx, const Tensor& hidden) const {
   return std::move(norm_linears(ctx, hidden, norm, {&head})[0]);
 }
 
-Format Decoder::default_cache_format() const { return config.dtype == DType::BF16 ? Format::BF16 : Format::F32; }
+Format Decoder::default_cache_format() const {
+  return config.dtype == DType::BF16 ? Format::BF16 : Format::F32;
+}
 
 KvCache Decoder::make_cache(Format format, int64_t capacity) const {
-  return KvCache(config, format, capacity, format == Format::E4M3 ? std::span(cache_scales) : std::span<const CacheScales>());
+  return KvCache(config, format, capacity,
+                 format == Format::E4M3 ? std::span(cache_scales) : std::span<const KvScales>());
 }
 
 }  // namespace octet

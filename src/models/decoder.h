@@ -59,14 +59,14 @@ class Decoder {
   std::vector<DecoderLayer> layers;
   RmsNorm norm;
   Weight head;
-  std::vector<CacheScales> cache_scales;  // a layer; empty: the checkpoint has none
+  std::vector<KvScales> cache_scales;  // a layer; empty: the checkpoint has none
   int64_t weight_bytes = 0;               // of the checkpoint's tensors that are used
 
   /// x [M,D] F32 of M token ids. Throws Error for an id outside the vocabulary.
   Tensor embed(std::span<const int32_t> tokens) const;
 
-  /// Runs the layers over the new tokens of several sequences at once, a sequence after the other, and moves their caches
-  /// on. → [M,D], before the last norm. A sequence's numbers do not depend on the others.
+  /// Runs the layers over the new tokens of several sequences at once, a sequence after the other, and moves their
+  /// caches on. → [M,D], before the last norm. A sequence's numbers do not depend on the others.
   Tensor forward(Context& ctx, std::span<const Input> batch) const;
 
   /// Logits [M,V] of hidden [M,D] as forward() gives them.

@@ -2,7 +2,7 @@
 
 namespace octet {
 
-KvCache::KvCache(const DecoderConfig& config, Format format, int64_t capacity, std::span<const CacheScales> scales)
+KvCache::KvCache(const DecoderConfig& config, Format format, int64_t capacity, std::span<const KvScales> scales)
     : capacity_(capacity) {
   for (int64_t i = 0; i < config.layers; ++i) {
     Layer layer;

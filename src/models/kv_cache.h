@@ -4,22 +4,18 @@
 #include <span>
 #include <vector>
 
+#include "files/quantization_config.h"
 #include "kernels/attention/attention.h"
 #include "models/config.h"
 #include "tensor/tensor.h"
 
 namespace octet {
 
-/// Scales of an FP8 cache, as the checkpoint gives them (k_scale, v_scale of each layer's self_attn; else 1).
-struct CacheScales {
-  float k = 1, v = 1;
-};
-
 /// K and V of one sequence, layer by layer, for at most `capacity` positions.
 class KvCache {
  public:
-  /// `format`: F32, BF16, E4M3 or INT8. `scales`: one a layer, or none.
-  KvCache(const DecoderConfig& config, Format format, int64_t capacity, std::span<const CacheScales> scales = {});
+  /// `format`: F32, BF16, E4M3 or INT8. `scales` of an FP8 cache: one a layer, or none (1).
+  KvCache(const DecoderConfig& config, Format format, int64_t capacity, std::span<const KvScales> scales = {});
 
   int64_t length() const { return length_; }
   int64_t capacity() const { return capacity_; }

@@ -12,7 +12,9 @@ constexpr const char* kEmbedding = "model.embed_tokens.weight";
 constexpr const char* kHead = "lm_head";
 constexpr int64_t kCheckedAtOnce = int64_t{1} << 18;
 
-bool is_float(DType dtype) { return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16; }
+bool is_float(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
+}
 
 void check_finite(const Tensor& x, const std::string& name, const std::string& directory, Threads& threads) {
   const int width = bytes_of(x.dtype());
@@ -22,7 +24,8 @@ void check_finite(const Tensor& x, const std::string& name, const std::string& d
     if (!std::isfinite(kernels::amax(format, x.raw() + begin * width, end - begin))) finite = false;
   });
   if (!finite) {
-    fail("{}: tensor {} holds NaN or infinite numbers; the checkpoint is damaged or its training diverged", directory, name);
+    fail("{}: tensor {} holds NaN or infinite numbers; the checkpoint is damaged or its training diverged", directory,
+         name);
   }
 }
 
@@ -44,7 +47,8 @@ Tensor DecoderLoader::values(const std::string& name, const Shape& shape) const 
   const TensorInfo& info = checkpoint_.info(name);
   const std::string directory = checkpoint_.directory().string();
   if (info.shape != shape) {
-    fail("{}: tensor {} has shape {}, but config.json asks for {}", directory, name, text_of(info.shape), text_of(shape));
+    fail("{}: tensor {} has shape {}, but config.json asks for {}", directory, name, text_of(info.shape),
+         text_of(shape));
   }
   if (!is_float(info.dtype)) {
     fail("{}: tensor {} has dtype {}; numbers that are not quantized must be F32, BF16 or F16", directory, name,
@@ -75,10 +79,10 @@ Weight DecoderLoader::linear(const std::string& module, int64_t n, int64_t k, bo
   if (const ConfigGroup* group = quantization_ ? quantization_->group_of(module) : nullptr; group && group->weights) {
     const QTensor q = read_qtensor(checkpoint_, module, *group);
     if (q.rows() != n || q.columns() != k) {
-      fail("{}: {} has {} x {} codes, but config.json asks for {} x {}", checkpoint_.directory().string(), module, q.rows(),
-           q.columns(), n, k);
+      fail("{}: {} has {} x {} codes, but config.json asks for {} x {}", checkpoint_.directory().string(), module,
+           q.rows(), q.columns(), n, k);
     }
-    check_codes(q, module, threads_);
+    check_codes(q, module);
     Weight weight(module, q, bias, config_.dtype, threads_);
     for (const TensorInfo& info : plan_qtensor(module, *group, n, k, config_.dtype)) {
       if (checkpoint_.has(info.name)) done_with(info.name);
@@ -93,7 +97,9 @@ Weight DecoderLoader::linear(const std::string& module, int64_t n, int64_t k, bo
   return weight;
 }
 
-Tensor DecoderLoader::embedding() const { return values(kEmbedding, {config_.vocabulary, config_.hidden}); }
+Tensor DecoderLoader::embedding() const {
+  return values(kEmbedding, {config_.vocabulary, config_.hidden});
+}
 
 DecoderLayer DecoderLoader::layer(int64_t i) const {
   const DecoderConfig& c = config_;
@@ -122,7 +128,9 @@ DecoderLayer DecoderLoader::layer(int64_t i) const {
   return layer;
 }
 
-RmsNorm DecoderLoader::final_norm() const { return norm("model.norm.weight", config_.hidden); }
+RmsNorm DecoderLoader::final_norm() const {
+  return norm("model.norm.weight", config_.hidden);
+}
 
 Weight DecoderLoader::head() const {
   if (!config_.tied) return linear(kHead, config_.vocabulary, config_.hidden, false);
@@ -132,21 +140,11 @@ Weight DecoderLoader::head() const {
   return weight;
 }
 
-std::vector<CacheScales> DecoderLoader::cache_scales() const {
+std::vector<KvScales> DecoderLoader::cache_scales() const {
   if (!quantization_ || !quantization_->kv_cache) return {};
-  std::vector<CacheScales> scales(static_cast<size_t>(config_.layers));
-  const auto read = [&](int64_t layer, std::string_view part, float& scale) {
-    const std::string name = layer_module(layer, part);
-    if (!checkpoint_.has(name)) return;
-    const Tensor x = to_f32(checkpoint_.tensor(name));
-    if (x.elements() != 1 || !std::isfinite(x.f32()[0]) || x.f32()[0] <= 0) {
-      fail("{}: tensor {} must be one positive number", checkpoint_.directory().string(), name);
-    }
-    scale = x.f32()[0];
-  };
+  std::vector<KvScales> scales;
   for (int64_t i = 0; i < config_.layers; ++i) {
-    read(i, "self_attn.k_scale", scales[static_cast<size_t>(i)].k);
-    read(i, "self_attn.v_scale", scales[static_cast<size_t>(i)].v);
+    scales.push_back(read_kv_scales(checkpoint_, layer_module(i, "self_attn")).value_or(KvScales{}));
   }
   return scales;
 }

@@ -16,8 +16,8 @@ struct LoadOptions {
   std::function<void(int64_t bytes)> progress;  // of the checkpoint, read since the last call
 };
 
-/// Makes the parts of a decoder from a checkpoint, each weight packed as it is read and its pages given back. Shapes are
-/// checked against config.json, numbers must be finite; Error names the tensor.
+/// Makes the parts of a decoder from a checkpoint, each weight packed as it is read and its pages given back. Shapes
+/// are checked against config.json, numbers must be finite; Error names the tensor.
 class DecoderLoader {
  public:
   DecoderLoader(const Checkpoint& checkpoint, Threads& threads, LoadOptions options = {});
@@ -30,7 +30,7 @@ class DecoderLoader {
   DecoderLayer layer(int64_t i) const;
   RmsNorm final_norm() const;
   Weight head() const;
-  std::vector<CacheScales> cache_scales() const;
+  std::vector<KvScales> cache_scales() const;
   /// Everything.
   Decoder decoder() const;
 

@@ -30,14 +30,16 @@ double llama3_frequency(const RopeConfig& rope, double frequency) {
   const auto original = static_cast<double>(rope.original_positions);
   if (wavelength < original / rope.high_frequency_factor) return frequency;
   if (wavelength > original / rope.low_frequency_factor) return frequency / rope.factor;
-  const double kept = (original / wavelength - rope.low_frequency_factor) / (rope.high_frequency_factor - rope.low_frequency_factor);
+  const double kept =
+      (original / wavelength - rope.low_frequency_factor) / (rope.high_frequency_factor - rope.low_frequency_factor);
   return (1 - kept) * frequency / rope.factor + kept * frequency;
 }
 
 void apply_yarn(const RopeConfig& rope, int64_t d, std::vector<double>& frequencies) {
   const auto dim = static_cast<double>(d);
   const auto dimension_of = [&](double rotations) {
-    return dim * std::log(static_cast<double>(rope.original_positions) / (rotations * kTwoPi)) / (2 * std::log(rope.theta));
+    return dim * std::log(static_cast<double>(rope.original_positions) / (rotations * kTwoPi)) /
+           (2 * std::log(rope.theta));
   };
   double low = dimension_of(rope.beta_fast), high = dimension_of(rope.beta_slow);
   if (rope.truncate) low = std::floor(low), high = std::ceil(high);

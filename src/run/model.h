@@ -19,8 +19,8 @@ struct Model {
   std::filesystem::path directory;
   Decoder decoder;
   Tokenizer tokenizer;
-  std::vector<int32_t> end_tokens;   // generation_config.json's, else config.json's
-  Sampling sampling;                 // generation_config.json's
+  std::vector<int32_t> end_tokens;  // generation_config.json's, else config.json's
+  Sampling sampling;                // generation_config.json's
   std::vector<std::string> warnings;
   double load_seconds = 0;
 };

@@ -15,8 +15,8 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
-/// The token for `step` (0, 1, …) of a generation, from logits [V]; `seen` are prompt and output so far. The same arguments
-/// give the same token; of equal logits the lowest id wins. The logits are changed.
+/// The token for `step` (0, 1, …) of a generation, from logits [V]; `seen` are prompt and output so far. The same
+/// arguments give the same token; of equal logits the lowest id wins. The logits are changed.
 int32_t sample(std::span<float> logits, std::span<const int32_t> seen, const Sampling& sampling, uint64_t step);
 
 }  // namespace octet

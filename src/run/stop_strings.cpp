@@ -35,6 +35,8 @@ std::string StopStrings::pass(std::string_view text) {
   return passed;
 }
 
-std::string StopStrings::rest() { return std::exchange(held_, {}); }
+std::string StopStrings::rest() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace octet

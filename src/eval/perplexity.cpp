@@ -1,0 +1,190 @@
+#include "eval/perplexity.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "eval/runs.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace octet {
+namespace {
+
+constexpr int64_t kLogitsAtOnce = int64_t{1} << 24;  // numbers of a slice of logits: 64 MiB
+constexpr size_t kHexDigits = 64;
+
+// Collects the scores of one model, row by row, in whatever order they come.
+class Scorer {
+ public:
+  Scorer(Context& ctx, const Model& model, const std::vector<int32_t>& tokens)
+      : model(model), ctx_(ctx), tokens_(tokens), digests_(tokens.size() * kHexDigits, '0') {
+    scores_.nll.resize(tokens.size());
+  }
+
+  template <typename Work>
+  auto timed(Work work) {
+    const auto start = std::chrono::steady_clock::now();
+    auto result = work();
+    scores_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+  }
+
+  Tensor logits(const Tensor& hidden) {
+    return timed([&] { return model.decoder.logits(ctx_, hidden); });
+  }
+
+  // Scores one row of logits [V] and returns its log of the sum of exponentials.
+  double take(int64_t token, std::span<const float> row) {
+    const double normalizer = kernels::log_sum_exp(row.data(), static_cast<int64_t>(row.size()));
+    const auto i = static_cast<size_t>(token);
+    scores_.nll[i] = static_cast<float>(normalizer - row[static_cast<size_t>(tokens_[i])]);
+    Sha256 digest;
+    digest.update(std::as_bytes(row));
+    digest.hex().copy(&digests_[i * kHexDigits], kHexDigits);
+    return normalizer;
+  }
+
+  Scores finish() {
+    double sum = 0;
+    for (const float nll : scores_.nll) sum += nll;
+    scores_.mean_nll = sum / static_cast<double>(scores_.nll.size());
+    scores_.perplexity = std::exp(scores_.mean_nll);
+    scores_.logits_sha256 = sha256_hex(digests_);
+    return std::move(scores_);
+  }
+
+  const Model& model;
+
+ private:
+  Context& ctx_;
+  const std::vector<int32_t>& tokens_;
+  std::string digests_;
+  Scores scores_;
+};
+
+std::span<const float> row_of(const Tensor& logits, int64_t i) {
+  return {logits.f32() + i * logits.size(1), static_cast<size_t>(logits.size(1))};
+}
+
+void check(const Model& model, const std::vector<int32_t>& tokens, const PerplexityOptions& options) {
+  if (tokens.empty()) fail("the text has no tokens to score");
+  if (options.context < 2)
+    throw UsageError(fmt::format("--context {}: a run needs at least 2 positions", options.context));
+  if (options.context > model.decoder.config.max_positions) {
+    throw UsageError(fmt::format("--context {}: {} has only {} positions", options.context, model.directory.string(),
+                                 model.decoder.config.max_positions));
+  }
+  for (const int32_t token : tokens) {
+    if (token >= model.decoder.head.rows())
+      fail("{}: token id {} is outside its vocabulary", model.directory.string(), token);
+  }
+}
+
+// KL(p || q) of two rows of logits, whose logs of the sums of exponentials are known.
+double kl_divergence(std::span<const float> p, double p_normalizer, std::span<const float> q, double q_normalizer,
+                     Threads& threads) {
+  double sum = 0, mass = 0;
+  std::vector<float> probabilities(p.size());
+  kernels::softmax_rows(p.data(), 1, static_cast<int64_t>(p.size()), probabilities.data(), threads);
+  for (size_t i = 0; i < p.size(); ++i) {
+    sum += static_cast<double>(probabilities[i]) * (static_cast<double>(p[i]) - q[i]);
+    mass += probabilities[i];
+  }
+  return std::max(0.0, sum / mass + q_normalizer - p_normalizer);
+}
+
+void add_interval(Comparison& result) {
+  const auto n = static_cast<double>(result.model.nll.size());
+  const double mean = result.model.mean_nll - result.baseline.mean_nll;
+  double squares = 0;
+  for (size_t i = 0; i < result.model.nll.size(); ++i) {
+    const double d = static_cast<double>(result.model.nll[i]) - result.baseline.nll[i] - mean;
+    squares += d * d;
+  }
+  constexpr double k95 = 1.959964;  // of the normal distribution
+  const double half = n > 1 ? k95 * std::sqrt(squares / (n - 1) / n) : 0;
+  result.ratio = std::exp(mean);
+  result.ratio_low = std::exp(mean - half);
+  result.ratio_high = std::exp(mean + half);
+}
+
+// Feeds the text to all models side by side and shows each slice of logits, one tensor [M,V] a model.
+template <typename Visit>
+void walk(Context& ctx, std::span<Scorer* const> scorers, const Runs& runs, const PerplexityOptions& options,
+          Visit visit) {
+  const int64_t slice = std::max<int64_t>(1, kLogitsAtOnce / scorers[0]->model.decoder.head.rows());
+  for (int64_t run = 0; run < runs.count(); run += options.batch) {
+    const int64_t count = std::min(options.batch, runs.count() - run);
+    std::vector<RunFeeder> feeders;
+    for (const Scorer* scorer : scorers) {
+      const Format cache = cache_format_named(options.cache, scorer->model.decoder);
+      feeders.emplace_back(scorer->model, runs, run, count, cache, options.chunk);
+    }
+    for (;;) {
+      std::vector<HiddenRows> rows;
+      for (size_t i = 0; i < scorers.size(); ++i)
+        rows.push_back(scorers[i]->timed([&] { return feeders[i].next(ctx); }));
+      const auto m = static_cast<int64_t>(rows[0].tokens.size());
+      if (m == 0) break;
+      for (int64_t begin = 0; begin < m; begin += slice) {
+        const int64_t n = std::min(slice, m - begin);
+        std::vector<Tensor> logits;
+        for (size_t i = 0; i < scorers.size(); ++i) logits.push_back(scorers[i]->logits(rows[i].hidden.rows(begin, n)));
+        const int64_t* tokens = rows[0].tokens.data() + begin;
+        ctx.threads.for_range(n, 1, [&](int64_t first, int64_t last) {
+          for (int64_t i = first; i < last; ++i) visit(tokens[i], logits, i);
+        });
+      }
+      if (options.progress) options.progress(m);
+    }
+  }
+}
+
+}  // namespace
+
+Scores score(Context& ctx, const Model& model, const std::vector<int32_t>& tokens, const PerplexityOptions& options) {
+  check(model, tokens, options);
+  Scorer scorer(ctx, model, tokens);
+  Scorer* const scorers[] = {&scorer};
+  walk(ctx, scorers, Runs(tokens, options.context), options,
+       [&](int64_t token, const std::vector<Tensor>& logits, int64_t row) {
+         scorer.take(token, row_of(logits[0], row));
+       });
+  return scorer.finish();
+}
+
+Comparison compare(Context& ctx, const Model& model, const Model& baseline, const std::vector<int32_t>& tokens,
+                   const PerplexityOptions& options) {
+  check(model, tokens, options);
+  check(baseline, tokens, options);
+  if (model.decoder.head.rows() != baseline.decoder.head.rows()) {
+    fail("{} has {} logits and {} has {}: they cannot be compared", model.directory.string(), model.decoder.head.rows(),
+         baseline.directory.string(), baseline.decoder.head.rows());
+  }
+  Comparison result;
+  result.kl.resize(tokens.size());
+  std::vector<uint8_t> agrees(tokens.size());
+  Scorer ours(ctx, model, tokens), theirs(ctx, baseline, tokens);
+  Scorer* const scorers[] = {&ours, &theirs};
+  walk(ctx, scorers, Runs(tokens, options.context), options,
+       [&](int64_t token, const std::vector<Tensor>& logits, int64_t i) {
+         const auto row = row_of(logits[0], i), their_row = row_of(logits[1], i);
+         const double normalizer = ours.take(token, row), their_normalizer = theirs.take(token, their_row);
+         const auto at = static_cast<size_t>(token);
+         const auto vocabulary = static_cast<int64_t>(row.size());
+         result.kl[at] = static_cast<float>(kl_divergence(their_row, their_normalizer, row, normalizer, ctx.threads));
+         agrees[at] = kernels::argmax(row.data(), vocabulary) == kernels::argmax(their_row.data(), vocabulary);
+       });
+  result.model = ours.finish();
+  result.baseline = theirs.finish();
+  const auto n = static_cast<double>(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    result.mean_kl += result.kl[i] / n;
+    result.top1_agreement += agrees[i] / n;
+  }
+  add_interval(result);
+  return result;
+}
+
+}  // namespace octet
