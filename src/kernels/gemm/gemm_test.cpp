@@ -173,7 +173,8 @@ std::vector<Case> int8_cases() {
   return some;
 }
 
-/// Every pair of rows of the two lists that this machine can run.
+/// Every row of the two lists that this machine can run: each tile with the best widening, each widening with the best
+/// tile.
 struct Pair {
   std::string name;
   GemmKernels kernels;
@@ -181,9 +182,12 @@ struct Pair {
 
 std::vector<Pair> runnable(Arithmetic arithmetic) {
   std::vector<Pair> pairs;
+  const auto best_tile = choose(tile_kernels(arithmetic)).run;
+  const auto best_widen = choose(widen_kernels()).run;
   for (const auto& tile : tile_kernels(arithmetic)) {
     for (const auto& widen : widen_kernels()) {
       if (((tile.needs | widen.needs) & ~usable_features()) != 0) continue;
+      if (tile.run != best_tile && widen.run != best_widen) continue;
       pairs.push_back({std::string(tile.name) + " after " + widen.name, {tile.run, widen.run}});
     }
   }

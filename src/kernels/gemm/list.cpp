@@ -4,18 +4,32 @@
 namespace octet::kernels {
 namespace {
 
+// clang-format off
 constexpr TileKernel kInt8Tiles[] = {
-    {"reference", 0, int8_tile__reference},
+    {"avx512_vnni_12x32",            kAvx512 | kAvx512Vnni, int8_tile__avx512_vnni},
+    {"avx512_vnni_12x32_intrinsics", kAvx512 | kAvx512Vnni, int8_tile__avx512_vnni_intrinsics},
+    {"avx2_4x16",                    kAvx2,                 int8_tile__avx2},
+    {"reference",                    0,                     int8_tile__reference},
 };
 constexpr TileKernel kBf16Tiles[] = {
-    {"reference", 0, bf16_tile__reference},
+    {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16, bf16_tile__avx512_bf16},
+    {"avx512_bf16_12x32_intrinsics", kAvx512 | kAvx512Bf16, bf16_tile__avx512_bf16_intrinsics},
+    {"avx2_4x16",                    kAvx2,                 bf16_tile__avx2},
+    {"reference",                    0,                     bf16_tile__reference},
 };
 constexpr TileKernel kF32Tiles[] = {
-    {"reference", 0, f32_tile__reference},
+    {"avx512_12x32",                 kAvx512,               f32_tile__avx512},
+    {"avx512_12x32_intrinsics",      kAvx512,               f32_tile__avx512_intrinsics},
+    {"avx2_4x16",                    kAvx2,                 f32_tile__avx2},
+    {"reference",                    0,                     f32_tile__reference},
 };
 constexpr WidenKernel kWiden[] = {
-    {"reference", 0, widen__reference},
+    {"avx512_vbmi",                  kAvx2 | kAvx512 | kAvx512Vbmi, widen__avx512_bf16},
+    {"avx512",                       kAvx2 | kAvx512,               widen__avx512},
+    {"avx2",                         kAvx2,                 widen__avx2},
+    {"reference",                    0,                     widen__reference},
 };
+// clang-format on
 
 }  // namespace
 

@@ -1,0 +1,108 @@
+#include <immintrin.h>
+
+#include "kernels/gemm/tile.h"
+
+namespace octet::kernels {
+namespace {
+
+void words_to_f32(const Widen& work) {
+  const bool fp16 = work.encoding == Encoding::fp16_f32;
+  for (int64_t i = 0; i < work.steps * 4; ++i) {
+    const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(work.codes + i * 16));
+    const __m256i wide =
+        fp16 ? _mm256_castps_si256(_mm256_cvtph_ps(words)) : _mm256_slli_epi32(_mm256_cvtepu16_epi32(words), 16);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(work.out + i * 32), wide);
+  }
+}
+
+/// BF16 of 16 codes of 8 bits, widened to 16. The first and last 8 magnitudes (subnormals, infinities, NaNs) are looked
+/// up, those between are shifted into place.
+struct Fp8Table {
+  __m256i first_low, first_high, last_low, last_high, base;
+  int shift = 0;
+  bool usable = true;
+
+  explicit Fp8Table(const uint16_t* table) {
+    while (shift < 7 && table[16] + (1 << shift) != table[17]) ++shift;
+    const int offset = table[16] - (16 << shift);
+    for (int i = 8; i < 120; ++i) usable &= table[i] == (i << shift) + offset;
+    for (int i = 0; i < 128; ++i) usable &= table[i + 128] == (table[i] | 0x8000);
+    base = _mm256_set1_epi16(static_cast<short>(offset));
+    first_low = bytes(table, 0);
+    first_high = bytes(table, 8);
+    last_low = bytes(table + 120, 0);
+    last_high = bytes(table + 120, 8);
+  }
+
+  static __m256i bytes(const uint16_t* table, int down) {
+    alignas(16) uint8_t b[16] = {};
+    for (int i = 0; i < 8; ++i) b[i] = static_cast<uint8_t>(table[i] >> down);
+    return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(b)));
+  }
+
+  __m256i look_up(__m256i codes) const {
+    const __m256i magnitude = _mm256_and_si256(codes, _mm256_set1_epi16(0x7F));
+    const __m256i middle = _mm256_add_epi16(_mm256_sll_epi16(magnitude, _mm_cvtsi32_si128(shift)), base);
+    // Each byte of a word looks up the same entry: its low byte in the low table, its high byte in the high one.
+    const __m256i three = _mm256_and_si256(codes, _mm256_set1_epi16(7));
+    const __m256i low = _mm256_set1_epi16(0xFF);
+    const auto pick = [&](__m256i low_table, __m256i high_table) {
+      return _mm256_or_si256(_mm256_and_si256(_mm256_shuffle_epi8(low_table, three), low),
+                             _mm256_slli_epi16(_mm256_shuffle_epi8(high_table, three), 8));
+    };
+    const __m256i is_first = _mm256_cmpgt_epi16(_mm256_set1_epi16(8), magnitude);
+    const __m256i is_last = _mm256_cmpgt_epi16(magnitude, _mm256_set1_epi16(119));
+    __m256i value = _mm256_blendv_epi8(middle, pick(first_low, first_high), is_first);
+    value = _mm256_blendv_epi8(value, pick(last_low, last_high), is_last);
+    return _mm256_or_si256(value, _mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7F), codes), 8));
+  }
+};
+
+/// BF16 of 16 INT8 codes, sign-extended to 16 bits: exact, as the upper half of their F32.
+__m256i int8_look_up(__m256i codes) {
+  const __m256i even = _mm256_srai_epi32(_mm256_slli_epi32(codes, 16), 16), odd = _mm256_srai_epi32(codes, 16);
+  const __m256i low = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(even)), 16);
+  const __m256i high =
+      _mm256_and_si256(_mm256_castps_si256(_mm256_cvtepi32_ps(odd)), _mm256_set1_epi32(static_cast<int>(0xFFFF0000)));
+  return _mm256_or_si256(low, high);
+}
+
+/// 16 codes, as they lie, to 16 words of BF16.
+template <typename LookUp>
+void bytes(const Widen& work, LookUp look_up) {
+  if (work.encoding == Encoding::bytes_bf16) {
+    for (int64_t i = 0; i < work.steps * 4; ++i) {  // 16 codes: channels 4q…4q+3 and 16+4q…, two columns of each
+      const __m256i words = look_up(work.codes + i * 16);
+      std::byte* out = work.out + i / 4 * 128 + i % 4 * 16;
+      _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(words));
+      _mm_store_si128(reinterpret_cast<__m128i*>(out + 64), _mm256_extracti128_si256(words, 1));
+    }
+    return;
+  }
+  for (int64_t i = 0; i < work.steps * 2; ++i) {
+    const __m256i words = look_up(work.codes + i * 16);
+    const __m256i low = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(words)), 16);
+    const __m256i high = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm256_extracti128_si256(words, 1)), 16);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(work.out + i * 64), low);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(work.out + i * 64 + 32), high);
+  }
+}
+
+__m128i codes_at(const std::byte* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+
+}  // namespace
+
+void widen__avx2(const Widen& work) {
+  if (work.encoding == Encoding::bf16_f32 || work.encoding == Encoding::fp16_f32) return words_to_f32(work);
+  if (work.encoding == Encoding::direct) return widen__reference(work);
+  const bool int8 = work.table[1] == 0x3F80 && work.table[255] == 0xBF80;  // 1 and -1
+  if (int8)
+    return bytes(work, [](const std::byte* from) { return int8_look_up(_mm256_cvtepi8_epi16(codes_at(from))); });
+  const Fp8Table table(work.table);
+  if (!table.usable) return widen__reference(work);
+  bytes(work, [&](const std::byte* from) { return table.look_up(_mm256_cvtepu8_epi16(codes_at(from))); });
+}
+
+}  // namespace octet::kernels

@@ -1,0 +1,85 @@
+// Codes to BF16 and F32 by table look-up, so any 8-bit format is exact, its subnormals, infinities and NaNs included.
+#include <immintrin.h>
+
+#include "kernels/gemm/tile.h"
+
+namespace octet::kernels {
+namespace {
+
+/// 128 bytes of the table: of the low or the high byte of the BF16 of codes first … first+127.
+struct Half {
+  __m512i low, high;
+  Half(const uint16_t* table, int first, int shift) {
+    alignas(64) uint8_t bytes[128];
+    for (int i = 0; i < 128; ++i) bytes[i] = static_cast<uint8_t>(table[first + i] >> shift);
+    low = _mm512_load_si512(bytes);
+    high = _mm512_load_si512(bytes + 64);
+  }
+  __m512i look_up(__m512i codes) const { return _mm512_permutex2var_epi8(low, codes, high); }
+};
+
+struct Table {
+  explicit Table(const uint16_t* table)
+      : low(table, 0, 0), high(table, 0, 8), low2(table, 128, 0), high2(table, 128, 8) {
+    for (int i = 0; i < 128; ++i) symmetric &= table[i + 128] == (table[i] | 0x8000);
+  }
+  Half low, high, low2, high2;
+  bool symmetric = true;  // the second half is the first with its sign set
+};
+
+template <bool kSymmetric>
+void look_up(const Table& table, __m512i codes, __m512i& low, __m512i& high) {
+  low = table.low.look_up(codes);
+  high = table.high.look_up(codes);
+  if constexpr (kSymmetric) {
+    high = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(static_cast<char>(0x80)),
+                                     0xF8);  // high | (codes & 0x80)
+  } else {
+    const __mmask64 second = _mm512_movepi8_mask(codes);
+    low = _mm512_mask_mov_epi8(low, second, table.low2.look_up(codes));
+    high = _mm512_mask_mov_epi8(high, second, table.high2.look_up(codes));
+  }
+}
+
+template <bool kSymmetric>
+void bytes_to_bf16(const Widen& work, const Table& table) {
+  for (int64_t s = 0; s < work.steps; ++s) {
+    __m512i low, high;
+    look_up<kSymmetric>(table, _mm512_loadu_si512(work.codes + s * 64), low, high);
+    _mm512_store_si512(work.out + s * 128, _mm512_unpacklo_epi8(low, high));
+    _mm512_store_si512(work.out + s * 128 + 64, _mm512_unpackhi_epi8(low, high));
+  }
+}
+
+/// 32 codes a step: look them up two steps at a time, then put zeros below the BF16.
+template <bool kSymmetric>
+void bytes_to_f32(const Widen& work, const Table& table) {
+  for (int64_t s = 0; s < work.steps; ++s) {
+    __m512i low, high;
+    look_up<kSymmetric>(
+        table, _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(work.codes + s * 32))), low,
+        high);
+    const __m512i first = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(low)),
+                  second = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(low, 1));
+    const __m512i first_high = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(high)),
+                  second_high = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(high, 1));
+    _mm512_store_si512(work.out + s * 128,
+                       _mm512_or_si512(_mm512_slli_epi32(first, 16), _mm512_slli_epi32(first_high, 24)));
+    _mm512_store_si512(work.out + s * 128 + 64,
+                       _mm512_or_si512(_mm512_slli_epi32(second, 16), _mm512_slli_epi32(second_high, 24)));
+  }
+}
+
+}  // namespace
+
+void widen__avx512_bf16(const Widen& work) {
+  if (work.encoding != Encoding::bytes_bf16 && work.encoding != Encoding::bytes_f32) return widen__avx512(work);
+  const Table table(work.table);
+  if (work.encoding == Encoding::bytes_bf16) {
+    table.symmetric ? bytes_to_bf16<true>(work, table) : bytes_to_bf16<false>(work, table);
+  } else {
+    table.symmetric ? bytes_to_f32<true>(work, table) : bytes_to_f32<false>(work, table);
+  }
+}
+
+}  // namespace octet::kernels
