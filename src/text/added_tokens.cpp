@@ -48,13 +48,14 @@ AddedTokens::AddedTokens(const StepJson& root, const Vocabulary& vocabulary, con
     by_id_[token.id] = tokens_.size();
     tokens_.push_back(std::move(token));
   }
-  for (const bool special : {true, false}) {  // of equal contents after normalizing, special tokens come first
+  for (Token& token : tokens_) {
+    token.matched = token.content;
+    if (token.normalized && normalizer) normalizer->apply(token.matched);
+  }
+  for (const bool special : {true, false}) {  // of equal ones special tokens come first
     for (size_t i = 0; i < tokens_.size(); ++i) {
       const Token& token = tokens_[i];
-      if (token.special != special) continue;
-      std::string content = token.content;
-      if (token.normalized && normalizer) normalizer->apply(content);
-      (token.normalized ? normalized_ : raw_).add(content, static_cast<int32_t>(i));
+      if (token.special == special) (token.normalized ? normalized_ : raw_).add(token.matched, static_cast<int32_t>(i));
     }
   }
 }

@@ -18,6 +18,7 @@ class AddedTokens {
  public:
   struct Token {
     std::string content;
+    std::string matched;  ///< what is looked for, and what decoding gives: the content, normalized if the token is
     int32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
   };

@@ -15,6 +15,10 @@ constexpr std::string_view kNotSpace =
     R"(\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
 constexpr std::string_view kWord =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+// Outside a class Oniguruma asks a table of Latin-1 first, and there superscripts and fractions are words.
+constexpr std::string_view kLatin1Word = R"(\xb2\xb3\xb9\xbc-\xbe)";
+// Without the letters in circles, which a class cannot take out of So.
+constexpr std::string_view kNotWord = R"(\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Po}\p{No}\p{S}\p{Z}\p{C})";
 constexpr std::string_view kHex = "0-9A-Fa-f";
 constexpr int kMaxDepth = 100;
 
@@ -22,12 +26,12 @@ struct Named {
   std::string_view name, set;
 };
 constexpr Named kPosixNames[] = {
-    {"alnum", R"(\p{L}\p{M}\p{Nd}\p{Nl})"},
-    {"alpha", R"(\p{L}\p{M}\p{Nl})"},
+    {"alnum", R"(\p{Alphabetic}\p{Nd})"},
+    {"alpha", R"(\p{Alphabetic})"},
     {"digit", R"(\p{Nd})"},
-    {"lower", R"(\p{Ll})"},
-    {"upper", R"(\p{Lu})"},
-    {"punct", R"(\p{P}\p{S})"},
+    {"lower", R"(\p{Lowercase})"},
+    {"upper", R"(\p{Uppercase})"},
+    {"punct", R"(\p{P})"},
     {"space", kSpace},
     {"word", kWord},
     {"cntrl", R"(\p{Cc})"},
@@ -114,10 +118,10 @@ class Translator {
     const char c = at_ + 1 < in_.size() ? in_[at_ + 1] : '\0';
     switch (c) {
       case 'b':
-        out_ += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWord);
+        out_ += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word());
         break;
       case 'B':
-        out_ += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", kWord);
+        out_ += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", word());
         break;
       case 'k':
       case 'g':
@@ -140,8 +144,17 @@ class Translator {
     at_ += 2;
   }
 
+  static std::string word() { return fmt::format("{}{}", kWord, kLatin1Word); }
+
   void outside_class() {
-    const std::string set = class_escape();
+    const std::string_view two = in_.substr(at_, 2);
+    std::string set;
+    if (two == "\\w" || two == "\\W") {
+      set = (two == "\\W" ? "^" : "") + word();
+      at_ += 2;
+    } else {
+      set = class_escape();
+    }
     const bool single = set.size() == 1 || (set[0] == '\\' && set.find('\\', 1) == std::string::npos &&
                                             set.find('-', 1) == std::string::npos);
     out_ += single ? set : "[" + set + "]";
@@ -166,7 +179,7 @@ class Translator {
       case 'D':
         return R"(\P{Nd})";
       case 'W':
-        return R"(\p{Mn}\P{Xan})";
+        return std::string(kNotWord);
       case 'H':
         return R"(\x00-/:-@G-`g-\x{10ffff})";
       case 'v':

@@ -30,9 +30,9 @@ struct Tokenizer::Parts {
 
   int64_t size() const { return std::max<int64_t>(model->vocabulary().size(), int64_t{added.largest_id()} + 1); }
 
-  // The token of an id, as in the vocabulary; nullopt where there is none.
-  std::optional<std::string_view> token(int32_t id) const {
-    if (const auto* token = added.find(id)) return token->content;
+  // The token of an id, as in the file or as decoding takes it; nullopt where there is none.
+  std::optional<std::string_view> token(int32_t id, bool decoding) const {
+    if (const auto* token = added.find(id)) return decoding ? token->matched : token->content;
     if (!model->vocabulary().has(id)) return std::nullopt;
     return model->vocabulary().token(id);
   }
@@ -155,7 +155,7 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
 }
 
 std::string Tokenizer::token_of(int32_t id) const {
-  const auto token = parts_->token(id);
+  const auto token = parts_->token(id, false);
   if (!token) fail("{}: no token has the id {}; there are {} ids", parts_->where, id, parts_->size());
   return std::string(*token);
 }
@@ -182,7 +182,7 @@ StreamDecoder::StreamDecoder(StreamDecoder&&) noexcept = default;
 StreamDecoder::~StreamDecoder() = default;
 
 std::string StreamDecoder::next(int32_t id) {
-  const auto token = state_->parts.token(id);
+  const auto token = state_->parts.token(id, true);
   if (!token || (state_->skip_special && state_->parts.is_special(id))) return {};
   state_->first->take(*token, true);
   return std::exchange(state_->out, {});

@@ -23,11 +23,21 @@ void expect_cases(const std::string& name) {
   EXPECT_EQ(count, 47);
 }
 
-TEST(Tokenizer, EncodesTheCasesOfGpt2) { expect_cases("gpt-2"); }
-TEST(Tokenizer, EncodesTheCasesOfQwen2) { expect_cases("qwen2"); }
-TEST(Tokenizer, EncodesTheCasesOfLlamaBpe) { expect_cases("llama-bpe"); }
-TEST(Tokenizer, EncodesTheCasesOfLlamaSpm) { expect_cases("llama-spm"); }
-TEST(Tokenizer, EncodesTheCasesOfBertBge) { expect_cases("bert-bge"); }
+TEST(Tokenizer, EncodesTheCasesOfGpt2) {
+  expect_cases("gpt-2");
+}
+TEST(Tokenizer, EncodesTheCasesOfQwen2) {
+  expect_cases("qwen2");
+}
+TEST(Tokenizer, EncodesTheCasesOfLlamaBpe) {
+  expect_cases("llama-bpe");
+}
+TEST(Tokenizer, EncodesTheCasesOfLlamaSpm) {
+  expect_cases("llama-spm");
+}
+TEST(Tokenizer, EncodesTheCasesOfBertBge) {
+  expect_cases("bert-bge");
+}
 
 TEST(Tokenizer, AddsTheSpecialTokensOfStories260K) {
   const auto directory = kData / "models" / "stories260K";
