@@ -140,7 +140,11 @@ OutputDirectory::~OutputDirectory() {
 
 void OutputDirectory::commit() {
   if (!pending_) fail("{}: was written already", shown(target_));
-  sync_all(part_);
+  try {
+    sync_all(part_);
+  } catch (const fs::filesystem_error& error) {
+    fail("{}: cannot be finished: {}", shown(part_), error.code().message());
+  }
   std::lock_guard lock(pending_mutex);
   if (pending_parts().count(part_) == 0) fail("{}: interrupted", shown(target_));
 
