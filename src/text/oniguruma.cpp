@@ -248,7 +248,7 @@ class Translator {
   std::string char_class(int depth) {
     if (depth > kMaxDepth) refuse("too many nested classes");
     std::vector<std::string> sets(1);  // joined by &&
-    std::string nested;                // negated classes inside, as alternatives
+    bool not_word = false;             // \W is among the first set
     const bool negated = next_is("^");
     if (negated) ++at_;
     for (bool first = true;; first = false) {
@@ -263,7 +263,7 @@ class Translator {
       } else if (c == '[') {
         ++at_;
         const std::string inner = char_class(depth + 1);
-        if (inner.size() < 2 || inner[0] != '[') refuse("an intersection inside a class");
+        if (inner.size() < 2 || inner[0] != '[') refuse("\\W or an intersection in a class inside a class");
         if (inner[1] == '^') {
           if (!sets.back().empty() || sets.size() == 1) refuse("a negated class inside a class");
           sets.back() = inner.substr(1, inner.size() - 2);
@@ -271,14 +271,24 @@ class Translator {
           sets.back() += inner.substr(1, inner.size() - 2);
         }
       } else if (c == '\\') {
-        sets.back() += class_escape();
+        const bool plain = sets.size() == 1 && in_.substr(at_, 2) == "\\W";
+        const std::string set = class_escape();
+        not_word = not_word || plain;
+        if (!plain) sets.back() += set;
       } else {
         sets.back() += c == ']' ? "\\]" : std::string(1, c);
         ++at_;
       }
     }
     ++at_;
+    if (not_word && sets.size() == 1) return with_not_word(sets[0], negated);
+    if (not_word) sets[0] += kNotWord;
     return intersection(sets, negated);
+  }
+
+  static std::string with_not_word(const std::string& set, bool negated) {
+    if (set.empty()) return fmt::format("[{}{}]", negated ? "" : "^", kWord);
+    return negated ? fmt::format("(?:(?![{}])[{}])", set, kWord) : fmt::format("(?:[{}]|[^{}])", set, kWord);
   }
 
   static std::string intersection(const std::vector<std::string>& sets, bool negated) {
