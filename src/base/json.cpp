@@ -38,7 +38,7 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& e) override {
-    fail("{}: is not JSON: {}", where_, printable(e.what(), kShown));
+    fail("{}: is not JSON: {}", where_, json_reason(e.what()));
   }
 
  private:
@@ -73,6 +73,11 @@ class Builder : public nlohmann::json_sax<Json> {
 };
 
 }  // namespace
+
+std::string json_reason(std::string_view what) {
+  const size_t end = what.find("] ");  // of "[json.exception.parse_error.101] "
+  return printable(what.substr(end == std::string_view::npos ? 0 : end + 2), kShown);
+}
 
 Json parse_json(std::string_view text, const std::string& where) {
   // nlohmann takes a NUL for the end of the text.

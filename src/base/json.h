@@ -20,6 +20,9 @@ Json read_json(const std::filesystem::path& path, size_t max_bytes = size_t{256}
 template <typename T>
 T json_value(const Json& object, const char* key, const T& fallback, const std::string& where);
 
+/// What an exception of nlohmann says, for a message: without its number.
+std::string json_reason(std::string_view what);
+
 /// A value for a message: one line, short, safe for a terminal.
 std::string json_text(const Json& value);
 

@@ -73,7 +73,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool null() override { refuse("null"); }
   bool binary(binary_t&) override { return false; }
   bool parse_error(size_t at, const std::string&, const nlohmann::detail::exception& e) override {
-    fail("{}: the header is not JSON, at byte {} of it: {}", where_, at, printable(e.what(), kShown));
+    fail("{}: the header is not JSON, at byte {} of it: {}", where_, at, json_reason(e.what()));
   }
 
  private:
@@ -141,6 +141,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     if (name == "F4" || name == "F6_E2M3" || name == "F6_E3M2") {
       fail("{}: {} has dtype {}: elements of less than 8 bits are not read; take an 8-bit or 16-bit checkpoint", where_,
            tensor(), name);
+    }
+    if (name == "F8_E4M3FNUZ" || name == "F8_E5M2FNUZ") {
+      fail("{}: {} has dtype {}: the FNUZ variants of FP8 are not read", where_, tensor(), name);
     }
     fail("{}: {} has the unknown dtype {}", where_, tensor(), printable(name, kShown));
   }
