@@ -80,7 +80,8 @@ std::vector<double> stored(const Sequence& s, const float* x, float scale) {
   for (int64_t i = 0; i < s.c.head_dim; ++i) {
     if (s.c.format == Format::BF16) row[i] = bf16_to_float(float_to_bf16(x[i]));
     if (s.c.format == Format::E4M3) row[i] = double{e4m3_to_float(float_to_e4m3(x[i] / scale))} * scale;
-    if (s.c.format == Format::INT8) row[i] = int8_to_float(float_to_int8(x[i] / (largest / 127))) * double{largest / 127};
+    if (s.c.format == Format::INT8)
+      row[i] = int8_to_float(float_to_int8(x[i] / (largest / 127))) * double{largest / 127};
     if (s.c.arithmetic == Format::BF16 && s.c.format == Format::F32) row[i] = bf16_to_float(float_to_bf16(x[i]));
   }
   return row;
