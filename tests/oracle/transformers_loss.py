@@ -36,6 +36,12 @@ def loss(model, ids, bos, context, vocab):
     return total / len(ids)
 
 
+def keep_dtype(module, _):
+    """compressed-tensors unpacks MXFP8 to BF16 whatever the model's dtype is, which then meets inputs of another."""
+    if module.weight.dtype != module.run_dtype:
+        module.weight.data = module.weight.data.to(module.run_dtype)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=pathlib.Path)
@@ -51,11 +57,15 @@ def main():
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     config = json.loads((args.directory / "config.json").read_text())
     model = AutoModelForCausalLM.from_pretrained(args.directory, dtype=args.dtype).eval()
+    quantized = [module for module in model.modules() if getattr(module, "quantization_scheme", None) is not None]
+    for module in quantized:
+        if isinstance(module, torch.nn.Linear):
+            module.run_dtype = model.get_input_embeddings().weight.dtype
+            module.register_forward_pre_hook(keep_dtype)
     began = time.time()
     nll = loss(model, ids, first_token(config), args.context, model.config.vocab_size)
-    quantized = sum(getattr(module, "quantization_scheme", None) is not None for module in model.modules())
     print(json.dumps({"nll": nll, "tokens": len(ids), "perplexity": math.exp(nll), "seconds": time.time() - began,
-                      "quantized_layers": quantized}))
+                      "quantized_layers": len(quantized)}))
 
 
 if __name__ == "__main__":
