@@ -15,7 +15,7 @@ namespace {
   __m512 value = _mm512_mask_mov_ps(_mm512_castsi512_ps(normal),
                                     _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(8)), subnormal);
   value = _mm512_mask_mov_ps(value, _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7F)),
-                             _mm512_castsi512_ps(_mm512_set1_epi32(0x7FC00000)));
+                             _mm512_castsi512_ps(_mm512_set1_epi32(0x7FF00000)));
   const __m512i sign = _mm512_slli_epi32(_mm512_and_si512(code, _mm512_set1_epi32(0x80)), 24);
   return _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(value), sign));
 }

@@ -30,6 +30,7 @@ int source_of(Format from) {
 
 std::span<const Kernel<const ConvertKernel>> convert_kernels() {
   static constexpr Kernel<const ConvertKernel> kList[] = {
+      {"avx512", kAvx512, &kConvertAvx512},
       {"reference", 0, &kConvertReference},
   };
   return kList;
