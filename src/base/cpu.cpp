@@ -20,6 +20,7 @@ Features cpu_features() {
   }
   if (__builtin_cpu_supports("avx512vnni")) found |= kAvx512Vnni;
   if (__builtin_cpu_supports("avx512bf16")) found |= kAvx512Bf16;
+  if ((found & kAvx512Bf16) && __builtin_cpu_is("amd")) found |= kFastBf16;
   if (__builtin_cpu_supports("avx512vbmi")) found |= kAvx512Vbmi;
   if (__builtin_cpu_supports("gfni") && (found & kAvx512)) found |= kGfni;
 #endif

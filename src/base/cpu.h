@@ -14,6 +14,7 @@ enum Feature : uint32_t {
   kAvx512Bf16 = 1u << 3,  // vdpbf16ps
   kAvx512Vbmi = 1u << 4,  // vpermb, vpermi2b
   kGfni = 1u << 5,        // gf2p8affineqb on 512 bits
+  kFastBf16 = 1u << 6,    // vdpbf16ps as fast as an FMA: AMD's; Intel's takes four times as long
 };
 using Features = uint32_t;
 
@@ -28,6 +29,7 @@ constexpr FeatureName kFeatureNames[] = {
     {kAvx512Bf16, "avx512_bf16"},
     {kAvx512Vbmi, "avx512_vbmi"},
     {kGfni, "gfni"},
+    {kFastBf16, "fast_avx512_bf16"},
 };
 
 /// What OCTET_ISA may be set to: kernels that need more than its features are refused.
@@ -40,7 +42,7 @@ constexpr IsaLevel kIsaLevels[] = {
     {"avx2", kAvx2},
     {"avx512", kAvx2 | kAvx512},
     {"avx512_vnni", kAvx2 | kAvx512 | kAvx512Vnni},
-    {"avx512_bf16", kAvx2 | kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kGfni},
+    {"avx512_bf16", kAvx2 | kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kGfni | kFastBf16},
 };
 
 /// What the CPU has and the operating system saves.

@@ -24,7 +24,7 @@ struct Operand {
 
 /// Element k of a row of x as a number: INT8 less its zero point.
 float value_of(const PreparedInput::Layout& x, const std::byte* row, int64_t k) {
-  switch (held_as(x.format)) {
+  switch (x.held) {
     case Arithmetic::int8:
       return static_cast<float>(reinterpret_cast<const int8_t*>(row)[k] - x.format.zero_point);
     case Arithmetic::bf16:
@@ -39,7 +39,7 @@ float value_of(const PreparedInput::Layout& x, const std::byte* row, int64_t k) 
 void rearrange(const PreparedInput::Layout& x, const PackedWeight::Layout& w, Threads& threads, Buffer& copy,
                Operand& a) {
   const int64_t element = kStepBytes / elements_of_step(w.arithmetic);
-  const bool widen = w.arithmetic != held_as(x.format);
+  const bool widen = w.arithmetic != x.held;
   a.row_bytes = w.steps * kStepBytes;
   copy.grow(static_cast<size_t>(x.m * a.row_bytes));
   a.rows = copy.data();
@@ -214,7 +214,7 @@ void gemm_with(const GemmKernels& kernels, const PreparedInput::Layout& x, const
 
   thread_local Buffer copy, sums;
   Operand a{x.rows.data(), x.row_bytes, nullptr};
-  if (w.ragged || w.arithmetic != held_as(x.format)) rearrange(x, w, threads, copy, a);
+  if (w.ragged || w.arithmetic != x.held) rearrange(x, w, threads, copy, a);
   if (w.arithmetic == Arithmetic::int8 && x.sum_segments == static_cast<int64_t>(w.segments.size())) {
     a.sums = x.sums.data();
   } else if (w.arithmetic == Arithmetic::int8 || w.zero_points.bytes()) {

@@ -173,37 +173,49 @@ std::vector<Case> int8_cases() {
   return some;
 }
 
-/// Every row of the two lists that this machine can run: each tile with the best widening, each widening with the best
-/// tile.
-struct Pair {
+/// A packed weight and the kernels to multiply it with.
+struct Variant {
   std::string name;
+  std::shared_ptr<PackedWeight::Layout> weight;
+  Arithmetic wide;
   GemmKernels kernels;
 };
 
-std::vector<Pair> runnable(Arithmetic arithmetic) {
-  std::vector<Pair> pairs;
-  const auto best_tile = choose(tile_kernels(arithmetic)).run;
+/// Every row of the two lists that this machine can run, each tile with the best widening, each widening with the best
+/// tile; what is exact in BF16 multiplied both ways.
+std::vector<Variant> variants(const WeightSource& source, const InputFormat& input, Threads& threads) {
+  std::vector<Variant> all;
+  const Features usable = usable_features();
   const auto best_widen = choose(widen_kernels()).run;
-  for (const auto& tile : tile_kernels(arithmetic)) {
-    for (const auto& widen : widen_kernels()) {
-      if (((tile.needs | widen.needs) & ~usable_features()) != 0) continue;
-      if (tile.run != best_tile && widen.run != best_widen) continue;
-      pairs.push_back({std::string(tile.name) + " after " + widen.name, {tile.run, widen.run}});
+  for (const Arithmetic wide : {Arithmetic::f32, Arithmetic::bf16}) {
+    if (wide == Arithmetic::bf16 && held_as(input, wide) != wide) continue;
+    auto weight = std::make_shared<PackedWeight::Layout>();
+    pack(*weight, source, input, threads, wide);
+    const auto best_tile = choose(tile_kernels(weight->arithmetic)).run;
+    for (const auto& tile : tile_kernels(weight->arithmetic)) {
+      for (const auto& widen : widen_kernels()) {
+        if (((tile.needs | widen.needs) & ~usable) != 0) continue;
+        if (tile.run != best_tile && widen.run != best_widen) continue;
+        if (weight->encoding == Encoding::direct && widen.run != best_widen) continue;
+        const char* held = wide == Arithmetic::bf16 ? " of BF16" : "";
+        all.push_back({fmt::format("{}{} after {}", tile.name, held, widen.name), weight, wide, {tile.run, widen.run}});
+      }
     }
   }
-  return pairs;
+  return all;
 }
 
-std::vector<float> product(const GemmKernels& kernels, const PackedWeight& w, const std::vector<float>& x, int64_t m,
-                           const InputFormat& format, const float* bias, Threads& threads, int64_t extra = 3) {
-  PreparedInput input;
-  input.prepare(x.data(), m, w.k(), w.k(), format, threads);
-  std::vector<float> y(static_cast<size_t>(m * (w.n() + extra)), -7.0f), dense;
-  gemm_with(kernels, input.layout(), w.layout(), bias, y.data(), w.n() + extra, threads);
+std::vector<float> product(const Variant& v, const std::vector<float>& x, int64_t m, const float* bias,
+                           Threads& threads, int64_t extra = 3) {
+  const PackedWeight::Layout& w = *v.weight;
+  PreparedInput::Layout input;
+  prepare(input, x.data(), m, w.k, w.k, w.input, threads, v.wide);
+  std::vector<float> y(static_cast<size_t>(m * (w.n + extra)), -7.0f), dense;
+  gemm_with(v.kernels, input, w, bias, y.data(), w.n + extra, threads);
   for (int64_t row = 0; row < m; ++row) {
-    const float* from = &y[static_cast<size_t>(row * (w.n() + extra))];
-    dense.insert(dense.end(), from, from + w.n());
-    for (int64_t i = 0; i < extra; ++i) EXPECT_EQ(from[w.n() + i], -7.0f) << "wrote past the end of a row";
+    const float* from = &y[static_cast<size_t>(row * (w.n + extra))];
+    dense.insert(dense.end(), from, from + w.n);
+    for (int64_t i = 0; i < extra; ++i) EXPECT_EQ(from[w.n + i], -7.0f) << "wrote past the end of a row";
   }
   return dense;
 }
@@ -219,14 +231,14 @@ TEST_P(Gemm, AgreesWithFloat64) {
   const Case& c = GetParam();
   Threads threads(2);
   const Weight weight = random_weight(c.weight, 1);
-  const PackedWeight packed(weight.source, c.input, threads);
+  const auto all = variants(weight.source, c.input, threads);
   const int64_t n = c.weight.n, k = c.weight.k;
   const auto bias = random_floats(n, 3);
   for (const int64_t m : {int64_t{1}, int64_t{3}, int64_t{29}}) {
     const auto x = random_floats(m * k, static_cast<uint32_t>(m));
     const auto values = as_prepared(x, m, k, c.input);
-    for (const auto& [name, kernels] : runnable(packed.layout().arithmetic)) {
-      const auto y = product(kernels, packed, x, m, c.input, bias.data(), threads);
+    for (const Variant& v : all) {
+      const auto y = product(v, x, m, bias.data(), threads);
       for (int64_t row = 0; row < m; ++row) {
         for (int64_t col = 0; col < n; ++col) {
           double sum = bias[static_cast<size_t>(col)], size = std::fabs(sum);
@@ -241,7 +253,7 @@ TEST_P(Gemm, AgreesWithFloat64) {
           const double slack = c.weight.zero_points ? 64 : 4;
           const double bound = size * slack * (std::sqrt(static_cast<double>(k)) + 4) * 0x1p-24 + 1e-30;
           ASSERT_NEAR(y[static_cast<size_t>(row * n + col)], sum, bound)
-              << name << " at " << row << ", " << col << " of M=" << m;
+              << v.name << " at " << row << ", " << col << " of M=" << m;
         }
       }
     }
@@ -252,16 +264,15 @@ TEST_P(Gemm, RowsDoNotDependOnTheirCompanyNorOnThreads) {
   const Case& c = GetParam();
   Threads one(1), two(2);
   const Weight weight = random_weight(c.weight, 2);
-  const PackedWeight packed(weight.source, c.input, one);
   const int64_t k = c.weight.k, n = c.weight.n, most = 40;
   const auto x = random_floats(most * k, 5);
-  for (const auto& [name, kernels] : runnable(packed.layout().arithmetic)) {
-    const auto together = product(kernels, packed, x, most, c.input, nullptr, two);
+  for (const Variant& v : variants(weight.source, c.input, one)) {
+    const auto together = product(v, x, most, nullptr, two);
     for (const int64_t m : {1, 2, 3, 4, 5, 7, 8, 11, 12, 13, 25, 36, 40}) {
       const std::vector<float> some(x.end() - m * k, x.end());
-      const auto y = product(kernels, packed, some, m, c.input, nullptr, one, 0);
+      const auto y = product(v, some, m, nullptr, one, 0);
       const std::vector<float> expected(together.end() - m * n, together.end());
-      ASSERT_TRUE(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0) << name << " with M=" << m;
+      ASSERT_TRUE(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0) << v.name << " with M=" << m;
     }
   }
 }
@@ -270,13 +281,14 @@ TEST_P(Int8Gemm, IntegerSumsEqualTheReferenceBitForBit) {
   const Case& c = GetParam();
   Threads threads(2);
   const Weight weight = random_weight(c.weight, 3);
-  const PackedWeight packed(weight.source, c.input, threads);
+  const auto all = variants(weight.source, c.input, threads);
   const auto x = random_floats(31 * c.weight.k, 6);
   const auto bias = random_floats(c.weight.n, 3);
-  const auto expected = product({int8_tile__reference, widen__reference}, packed, x, 31, c.input, bias.data(), threads);
-  for (const auto& [name, kernels] : runnable(Arithmetic::int8)) {
-    const auto y = product(kernels, packed, x, 31, c.input, bias.data(), threads);
-    ASSERT_TRUE(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0) << name;
+  ASSERT_EQ(all.back().kernels.tile, int8_tile__reference);
+  const auto expected = product(all.back(), x, 31, bias.data(), threads);
+  for (const Variant& v : all) {
+    const auto y = product(v, x, 31, bias.data(), threads);
+    ASSERT_TRUE(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0) << v.name;
   }
 }
 
@@ -286,10 +298,10 @@ TEST(GemmLimits, Int8RowsTooLongForOneInt32SumAreStillExact) {
   const std::vector<int8_t> codes(static_cast<size_t>(3 * k), 127);
   const std::vector<float> x(static_cast<size_t>(k), 1.0f);
   const InputFormat format{Format::INT8, 0, false, 1.0f / 64, 0};  // each input is code 64
-  const PackedWeight packed({3, k, Format::INT8, reinterpret_cast<const std::byte*>(codes.data())}, format, threads);
-  for (const auto& [name, kernels] : runnable(Arithmetic::int8)) {
-    const auto y = product(kernels, packed, x, 1, format, nullptr, threads);
-    for (const float value : y) EXPECT_FLOAT_EQ(value, 127.0f * static_cast<float>(k)) << name;
+  const WeightSource source{3, k, Format::INT8, reinterpret_cast<const std::byte*>(codes.data())};
+  for (const Variant& v : variants(source, format, threads)) {
+    const auto y = product(v, x, 1, nullptr, threads);
+    for (const float value : y) EXPECT_FLOAT_EQ(value, 127.0f * static_cast<float>(k)) << v.name;
   }
 }
 
@@ -300,11 +312,11 @@ TEST(GemmLimits, ExtremeCodesDoNotSaturate) {
   std::fill(codes.begin() + k, codes.end(), int8_t{127});
   std::vector<float> x(static_cast<size_t>(k), -127.5f);  // code -128
   const InputFormat format{Format::INT8};
-  const PackedWeight packed({2, k, Format::INT8, reinterpret_cast<const std::byte*>(codes.data())}, format, threads);
-  for (const auto& [name, kernels] : runnable(Arithmetic::int8)) {
-    const auto y = product(kernels, packed, x, 1, format, nullptr, threads);
-    EXPECT_EQ(y[0], 128.0f * 128 * static_cast<float>(k)) << name;
-    EXPECT_EQ(y[1], -127.0f * 128 * static_cast<float>(k)) << name;
+  const WeightSource source{2, k, Format::INT8, reinterpret_cast<const std::byte*>(codes.data())};
+  for (const Variant& v : variants(source, format, threads)) {
+    const auto y = product(v, x, 1, nullptr, threads);
+    EXPECT_EQ(y[0], 128.0f * 128 * static_cast<float>(k)) << v.name;
+    EXPECT_EQ(y[1], -127.0f * 128 * static_cast<float>(k)) << v.name;
   }
 }
 
@@ -319,7 +331,7 @@ TEST(GemmWidening, EveryCodeIsExactInEveryRow) {
       table[i] = float_to_bf16(value);
       codes[static_cast<size_t>(i)] = codes[static_cast<size_t>(511 - i)] = static_cast<uint8_t>(i);
     }
-    for (const Encoding encoding : {Encoding::bytes_bf16, Encoding::bytes_f32}) {
+    for (const Encoding encoding : {Encoding::bytes_bf16, Encoding::bytes_f32, Encoding::int8_f32}) {
       const int64_t steps = 512 / kEncodingStepBytes[static_cast<int>(encoding)];
       Buffer expected(static_cast<size_t>(steps * kPanelStepBytes)), got(static_cast<size_t>(steps * kPanelStepBytes));
       widen__reference({encoding, reinterpret_cast<const std::byte*>(codes.data()), steps, table, expected.data()});

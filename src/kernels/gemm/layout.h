@@ -7,15 +7,26 @@
 
 namespace octet::kernels {
 
-/// What the multiplier sees. INT8 only where both sides are INT8; BF16 where both sides are exact in BF16; else F32.
+/// What the multiplier sees: INT8 where both sides are INT8; BF16 where both sides are exact in it and the CPU is good
+/// at it; else F32.
 enum class Arithmetic : uint8_t { int8, bf16, f32 };
 constexpr int elements_of_step(Arithmetic a) {
   return a == Arithmetic::int8 ? 4 : a == Arithmetic::bf16 ? 2 : 1;
 }
+/// Segments are padded to a multiple of so many columns: a step, and two columns where F32 is widened in pairs.
+constexpr int columns_of_unit(Arithmetic a) {
+  return a == Arithmetic::int8 ? 4 : 2;
+}
 
-Arithmetic arithmetic_of(const InputFormat& input, Format weight);
+/// How this machine multiplies what is exact in BF16: as bf16 or as f32.
+Arithmetic bf16_arithmetic();
+
+/// `wide` is what stands for bf16_arithmetic(); tests try both.
+Arithmetic arithmetic_of(const InputFormat& input, Format weight, Arithmetic wide = bf16_arithmetic());
 /// How a prepared input holds a number: INT8 codes, BF16 values or F32 values.
-Arithmetic held_as(const InputFormat& input);
+Arithmetic held_as(const InputFormat& input, Arithmetic wide = bf16_arithmetic());
+/// Columns that share a scale of the input; 0: all of a row, or there are none.
+int64_t scale_group(const InputFormat& input);
 
 /// Columns that share both their scales, in the order of K. Each begins at a step of its own.
 struct Segment {
@@ -57,12 +68,18 @@ struct PackedWeight::Layout {
 
 struct PreparedInput::Layout {
   InputFormat format;
+  Arithmetic held = Arithmetic::f32;
   int64_t m = 0, k = 0, row_bytes = 0, groups = 0;
   int64_t sum_segments = 0;
   Buffer rows;    // [m] of row_bytes: INT8 codes, BF16 or F32, then zeros
   Buffer scales;  // float [m][groups]; groups 0: no scales, 1 fixed: the same for every row
   Buffer sums;    // int32 [m][sum_segments], INT8 only: of the codes of each of the input's own segments
 };
+
+void pack(PackedWeight::Layout& layout, const WeightSource& source, const InputFormat& input, Threads& threads,
+          Arithmetic wide = bf16_arithmetic());
+void prepare(PreparedInput::Layout& layout, const float* x, int64_t m, int64_t k, int64_t stride,
+             const InputFormat& format, Threads& threads, Arithmetic wide = bf16_arithmetic());
 
 using TileKernel = Kernel<TileFunction>;
 using WidenKernel = Kernel<WidenFunction>;

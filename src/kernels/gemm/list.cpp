@@ -14,8 +14,14 @@ constexpr TileKernel kInt8Tiles[] = {
 constexpr TileKernel kBf16Tiles[] = {
     {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16, bf16_tile__avx512_bf16},
     {"avx512_bf16_12x32_intrinsics", kAvx512 | kAvx512Bf16, bf16_tile__avx512_bf16_intrinsics},
-    {"avx2_4x16",                    kAvx2,                 bf16_tile__avx2},
     {"reference",                    0,                     bf16_tile__reference},
+};
+// What is exact in BF16 is multiplied as such only where that is faster than F32.
+constexpr TileKernel kBf16Products[] = {
+    {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16 | kFastBf16, bf16_tile__avx512_bf16},
+    {"f32_avx512_12x32",             kAvx512,               f32_tile__avx512},
+    {"f32_avx2_4x16",                kAvx2,                 f32_tile__avx2},
+    {"f32_reference",                0,                     f32_tile__reference},
 };
 constexpr TileKernel kF32Tiles[] = {
     {"avx512_12x32",                 kAvx512,               f32_tile__avx512},
@@ -32,6 +38,11 @@ constexpr WidenKernel kWiden[] = {
 // clang-format on
 
 }  // namespace
+
+Arithmetic bf16_arithmetic() {
+  static const bool bf16 = choose<TileFunction>(kBf16Products).run == bf16_tile__avx512_bf16;
+  return bf16 ? Arithmetic::bf16 : Arithmetic::f32;
+}
 
 std::span<const TileKernel> tile_kernels(Arithmetic arithmetic) {
   switch (arithmetic) {
@@ -51,8 +62,8 @@ std::span<const WidenKernel> widen_kernels() {
 
 std::vector<FamilyChoice> explain_gemm() {
   return {explain("gemm INT8", tile_kernels(Arithmetic::int8)),
-          explain("gemm BF16 and FP8", tile_kernels(Arithmetic::bf16)),
-          explain("gemm F32", tile_kernels(Arithmetic::f32)), explain("gemm widening of codes", widen_kernels())};
+          explain<TileFunction>("gemm BF16 and FP8", kBf16Products), explain("gemm F32", tile_kernels(Arithmetic::f32)),
+          explain("gemm widening of codes", widen_kernels())};
 }
 
 }  // namespace octet::kernels

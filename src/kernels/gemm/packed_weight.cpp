@@ -26,6 +26,7 @@ Encoding encoding_of(Arithmetic arithmetic, Format format) {
   const int bytes = bytes_per_code(format);
   if (arithmetic == Arithmetic::int8) return Encoding::direct;
   if (arithmetic == Arithmetic::bf16) return bytes == 1 ? Encoding::bytes_bf16 : Encoding::direct;
+  if (format == Format::INT8) return Encoding::int8_f32;
   if (bytes == 1) return Encoding::bytes_f32;
   if (format == Format::BF16) return Encoding::bf16_f32;
   return format == Format::FP16 ? Encoding::fp16_f32 : Encoding::direct;
@@ -55,77 +56,81 @@ void plan_chunks(PackedWeight::Layout& l) {
   }
 }
 
-/// Puts the codes of up to `run` bytes, one step of one channel, where the tile or the widening reads them.
-struct Placement {
-  Encoding encoding;
-  int step_bytes;  // of a panel
-  int run;         // bytes of one channel in one step
+/// Codes are packed in cells: a few columns of all channels of a panel, which lie together for each channel.
+struct Cell {
+  int steps, run, bytes;  // columns as steps, bytes of one channel, bytes of all
+  bool interleaved;       // as byte_position has it
 
-  void put(std::byte* step, int n, const std::byte* codes, int bytes, std::byte flip) const {
-    std::byte* to = step + n * run;
-    if (encoding == Encoding::bytes_bf16) to = step + byte_position(n, 0);
-    for (int i = 0; i < bytes; ++i) to[i] = codes[i] ^ flip;
-  }
+  int64_t channel(int n) const { return interleaved ? byte_position(n, 0) : n * run; }
 };
 
-template <int kRun>
-void put_whole_steps(const std::byte* codes, int64_t steps, std::byte* to, int64_t step_bytes, std::byte flip) {
-  std::byte mask[kRun];
-  std::fill(mask, mask + kRun, flip);
-  using Word = std::conditional_t<kRun == 4, uint32_t, std::conditional_t<kRun == 2, uint16_t, uint8_t>>;
-  Word word, flips;
-  std::memcpy(&flips, mask, kRun);
-  for (int64_t s = 0; s < steps; ++s) {
-    std::memcpy(&word, codes + s * kRun, kRun);
+Cell cell_of(Encoding encoding, int code_bytes) {
+  switch (encoding) {
+    case Encoding::direct:
+      return {1, 4, 128, false};
+    case Encoding::bytes_bf16:
+      return {1, 2, 64, true};
+    case Encoding::bytes_f32:
+      return {2, 2, 64, true};
+    case Encoding::bf16_f32:
+      return {2, 4, 128, false};
+    case Encoding::int8_f32:
+    case Encoding::fp16_f32:
+      break;
+  }
+  return {1, code_bytes, code_bytes * kPanel, false};
+}
+
+template <typename Word>
+void put_cells(const std::byte* codes, int64_t cells, std::byte* to, int64_t cell_bytes, uint32_t flips) {
+  for (int64_t i = 0; i < cells; ++i) {
+    Word word;
+    std::memcpy(&word, codes + i * static_cast<int64_t>(sizeof word), sizeof word);
     word = static_cast<Word>(word ^ flips);
-    std::memcpy(to + s * step_bytes, &word, kRun);
+    std::memcpy(to + i * cell_bytes, &word, sizeof word);
   }
 }
 
 class Packer {
  public:
-  Packer(const WeightSource& source, PackedWeight::Layout& layout) : s_(source), l_(layout) {
-    place_.encoding = l_.encoding;
-    place_.step_bytes = kEncodingStepBytes[static_cast<int>(l_.encoding)];
-    code_bytes_ = bytes_per_code(s_.format);
-    place_.run = code_bytes_ * elements_of_step(l_.arithmetic);
-    if (l_.arithmetic == Arithmetic::int8 && !s_.offset_binary) flip_ = std::byte{0x80};
-    if (l_.arithmetic != Arithmetic::int8 && s_.offset_binary) flip_ = std::byte{0x80};
+  Packer(const WeightSource& source, PackedWeight::Layout& layout)
+      : s_(source), l_(layout), code_bytes_(bytes_per_code(source.format)), cell_(cell_of(l_.encoding, code_bytes_)) {
+    const bool wants_offset_binary = l_.arithmetic == Arithmetic::int8;
+    if (s_.format == Format::INT8 && wants_offset_binary != s_.offset_binary) flips_ = 0x80808080;
   }
 
   void panel(int64_t p) {
     const int64_t first = p * kPanel;
     const int channels = static_cast<int>(std::min<int64_t>(kPanel, s_.n - first));
-    std::byte* to = l_.codes.data() + p * l_.steps * place_.step_bytes;
-    if (channels < kPanel) std::memset(to, 0, static_cast<size_t>(l_.steps * place_.step_bytes));
+    std::byte* to = l_.codes.data() + p * l_.steps * kEncodingStepBytes[static_cast<int>(l_.encoding)];
+    if (channels < kPanel) std::memset(to, 0, static_cast<size_t>(l_.steps / cell_.steps * cell_.bytes));
     for (const Segment& segment : l_.segments) codes_of(segment, first, channels, to);
     scales(p, first, channels);
     if (l_.column_offsets.bytes()) offsets(p, first, channels);
   }
 
  private:
-  /// In blocks of steps, so that the lines written stay in the first-level cache until all channels have been there.
+  /// In blocks of cells, so that the lines written stay in the first-level cache until all channels have been there.
   void codes_of(const Segment& segment, int64_t first, int channels, std::byte* panel) {
     constexpr int64_t kBlock = 16;
-    const int64_t whole = segment.count * code_bytes_ / place_.run;
+    std::byte* to = panel + segment.first_step / cell_.steps * cell_.bytes;
+    const int64_t cells = segment.steps / cell_.steps, whole = segment.count * code_bytes_ / cell_.run;
     for (int64_t begin = 0; begin < whole; begin += kBlock) {
-      const int64_t steps = std::min(kBlock, whole - begin);
-      std::byte* to = panel + (segment.first_step + begin) * place_.step_bytes;
+      const int64_t count = std::min(kBlock, whole - begin);
       for (int n = 0; n < channels; ++n) {
-        const std::byte* codes = s_.codes + ((first + n) * s_.k + segment.begin) * code_bytes_ + begin * place_.run;
-        std::byte* at = to + (l_.encoding == Encoding::bytes_bf16 ? byte_position(n, 0) : n * place_.run);
-        if (place_.run == 4) put_whole_steps<4>(codes, steps, at, place_.step_bytes, flip_);
-        if (place_.run == 2) put_whole_steps<2>(codes, steps, at, place_.step_bytes, flip_);
-        if (place_.run == 1) put_whole_steps<1>(codes, steps, at, place_.step_bytes, flip_);
+        const std::byte* codes = s_.codes + ((first + n) * s_.k + segment.begin) * code_bytes_ + begin * cell_.run;
+        std::byte* at = to + begin * cell_.bytes + cell_.channel(n);
+        if (cell_.run == 4) put_cells<uint32_t>(codes, count, at, cell_.bytes, flips_);
+        if (cell_.run == 2) put_cells<uint16_t>(codes, count, at, cell_.bytes, flips_);
+        if (cell_.run == 1) put_cells<uint8_t>(codes, count, at, cell_.bytes, flips_);
       }
     }
-    const auto rest = static_cast<int>(segment.count * code_bytes_ - whole * place_.run);
-    if (rest == 0) return;
-    std::byte* last = panel + (segment.first_step + whole) * place_.step_bytes;
-    std::memset(last, 0, static_cast<size_t>(place_.step_bytes));
-    for (int n = 0; n < channels; ++n) {
-      const std::byte* codes = s_.codes + ((first + n) * s_.k + segment.begin) * code_bytes_ + whole * place_.run;
-      place_.put(last, n, codes, rest, flip_);
+    std::memset(to + whole * cell_.bytes, 0, static_cast<size_t>((cells - whole) * cell_.bytes));
+    const int64_t rest = segment.count * code_bytes_ - whole * cell_.run;
+    for (int n = 0; n < channels && rest > 0; ++n) {
+      const std::byte* codes = s_.codes + ((first + n) * s_.k + segment.begin) * code_bytes_ + whole * cell_.run;
+      std::byte* at = to + whole * cell_.bytes + cell_.channel(n);
+      for (int64_t i = 0; i < rest; ++i) at[i] = codes[i] ^ static_cast<std::byte>(flips_);
     }
   }
 
@@ -163,28 +168,28 @@ class Packer {
 
   const WeightSource& s_;
   PackedWeight::Layout& l_;
-  Placement place_{};
-  int code_bytes_ = 1;
-  std::byte flip_{0};
+  int code_bytes_;
+  Cell cell_;
+  uint32_t flips_ = 0;
 };
 
 }  // namespace
 
-PackedWeight::PackedWeight(const WeightSource& source, const InputFormat& input, Threads& threads)
-    : layout_(std::make_unique<Layout>()) {
+void pack(PackedWeight::Layout& l, const WeightSource& source, const InputFormat& input, Threads& threads,
+          Arithmetic wide) {
   check(source, input);
-  Layout& l = *layout_;
   l.n = source.n;
   l.k = source.k;
   l.input = input;
-  l.arithmetic = arithmetic_of(input, source.format);
+  l.arithmetic = arithmetic_of(input, source.format, wide);
   l.encoding = encoding_of(l.arithmetic, source.format);
   const bool scaled = source.scales || source.zero_points;
   const int64_t group = scaled && source.group > 0 ? std::min(source.group, l.k) : l.k;
   l.weight_groups = (l.k + group - 1) / group;
-  l.segments = segments_of(l.k, group, held_as(input) == Arithmetic::f32 ? 0 : input.group, l.arithmetic);
+  l.segments = segments_of(l.k, group, scale_group(input), l.arithmetic);
   l.steps = l.segments.back().first_step + l.segments.back().steps;
-  l.ragged = l.steps != (l.k + elements_of_step(l.arithmetic) - 1) / elements_of_step(l.arithmetic);
+  const Segment whole = segments_of(l.k, 0, 0, l.arithmetic).back();
+  l.ragged = l.steps != whole.first_step + whole.steps;
   l.panels = (l.n + kPanel - 1) / kPanel;
   plan_chunks(l);
   if (bytes_per_code(source.format) == 1) fill_table(source.format, l.table);
@@ -200,6 +205,11 @@ PackedWeight::PackedWeight(const WeightSource& source, const InputFormat& input,
   threads.for_range(l.panels, 4, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) packer.panel(p);
   });
+}
+
+PackedWeight::PackedWeight(const WeightSource& source, const InputFormat& input, Threads& threads)
+    : layout_(std::make_unique<Layout>()) {
+  pack(*layout_, source, input, threads);
 }
 
 PackedWeight::~PackedWeight() = default;

@@ -26,19 +26,25 @@ RowFormat row_format(Format format) {
   }
 }
 
+int64_t element_bytes(const PreparedInput::Layout& l) {
+  return kStepBytes / elements_of_step(l.held);
+}
+
 /// Shapes the layout and grows its memory.
-void shape(PreparedInput::Layout& l, int64_t m, int64_t k, const InputFormat& format) {
+void shape(PreparedInput::Layout& l, int64_t m, int64_t k, const InputFormat& format,
+           Arithmetic wide = bf16_arithmetic()) {
   const RowFormat row = row_format(format.format);
   if (m < 0 || k < 1 || format.group < 0 || m > (int64_t{1} << 40) / k)
     fail("an input of {} x {} cannot be prepared", m, k);
   if (format.e8m0 && row == RowFormat::int8) fail("INT8 inputs have no power-of-two scales");
   const bool scaled = row != RowFormat::f32 && row != RowFormat::bf16;
-  const int64_t group = format.group > 0 ? std::min(format.group, k) : k;
+  const int64_t group = scale_group(format) > 0 ? std::min(format.group, k) : k;
   l.format = format;
+  l.held = held_as(format, wide);
   l.m = m;
   l.k = k;
   l.groups = !scaled ? 0 : format.scale > 0 ? 1 : (k + group - 1) / group;
-  const int64_t bytes = row == RowFormat::int8 ? k : row == RowFormat::f32 ? 4 * k : 2 * k;
+  const int64_t bytes = k * element_bytes(l);
   // An odd number of cache lines: rows of a power of two would all fall into the same few sets of the cache.
   l.row_bytes = ((bytes + 63) / 64 | 1) * 64;
   l.rows.grow(static_cast<size_t>(m * l.row_bytes));
@@ -46,7 +52,7 @@ void shape(PreparedInput::Layout& l, int64_t m, int64_t k, const InputFormat& fo
   if (l.format.scale > 0 && scaled) *l.scales.as<float>() = l.format.scale;
   l.sum_segments = 0;
   if (row != RowFormat::int8) return;
-  l.sum_segments = static_cast<int64_t>(segments_of(k, 0, format.group, Arithmetic::int8).size());
+  l.sum_segments = static_cast<int64_t>(segments_of(k, 0, scale_group(format), Arithmetic::int8).size());
   l.sums.grow(static_cast<size_t>(m * l.sum_segments) * sizeof(int32_t));
 }
 
@@ -54,10 +60,10 @@ void shape(PreparedInput::Layout& l, int64_t m, int64_t k, const InputFormat& fo
 void put_row(const PreparedInput::Layout& l, const std::vector<Segment>& segments, int64_t m, const float* x) {
   const RowFormat format = row_format(l.format.format);
   std::byte* out = l.rows.data() + m * l.row_bytes;
-  const int64_t group = l.format.group > 0 ? std::min(l.format.group, l.k) : l.k;
-  quantize_row({x, l.k, format, group, l.format.e8m0, l.format.scale, l.format.zero_point, out,
-                l.format.scale > 0 ? nullptr : l.scales.as<float>() + m * l.groups});
-  const int64_t used = l.k * (format == RowFormat::int8 ? 1 : format == RowFormat::f32 ? 4 : 2);
+  const int64_t group = scale_group(l.format) > 0 ? std::min(l.format.group, l.k) : l.k;
+  quantize_row({x, l.k, format, group, l.format.e8m0, l.format.scale, l.format.zero_point, l.held == Arithmetic::f32,
+                out, l.format.scale > 0 ? nullptr : l.scales.as<float>() + m * l.groups});
+  const int64_t used = l.k * element_bytes(l);
   std::memset(out + used, 0, static_cast<size_t>(l.row_bytes - used));
   for (size_t i = 0; i < segments.size(); ++i) {
     l.sums.as<int32_t>()[m * l.sum_segments + static_cast<int64_t>(i)] =
@@ -67,7 +73,7 @@ void put_row(const PreparedInput::Layout& l, const std::vector<Segment>& segment
 
 std::vector<Segment> sum_segments(const PreparedInput::Layout& l) {
   if (l.sum_segments == 0) return {};
-  return segments_of(l.k, 0, l.format.group, Arithmetic::int8);
+  return segments_of(l.k, 0, scale_group(l.format), Arithmetic::int8);
 }
 
 constexpr int64_t kRowsAtOnce = 4;
@@ -93,13 +99,18 @@ PreparedInput::~PreparedInput() = default;
 PreparedInput::PreparedInput(PreparedInput&&) noexcept = default;
 PreparedInput& PreparedInput::operator=(PreparedInput&&) noexcept = default;
 
+void prepare(PreparedInput::Layout& l, const float* x, int64_t m, int64_t k, int64_t stride, const InputFormat& format,
+             Threads& threads, Arithmetic wide) {
+  shape(l, m, k, format, wide);
+  const auto segments = sum_segments(l);
+  threads.for_range(m, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) put_row(l, segments, row, x + row * stride);
+  });
+}
+
 void PreparedInput::prepare(const float* x, int64_t m, int64_t k, int64_t stride, const InputFormat& format,
                             Threads& threads) {
-  shape(*layout_, m, k, format);
-  const auto segments = sum_segments(*layout_);
-  threads.for_range(m, kRowsAtOnce, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) put_row(*layout_, segments, row, x + row * stride);
-  });
+  kernels::prepare(*layout_, x, m, k, stride, format, threads);
 }
 
 void PreparedInput::prepare_rms_norm(const float* x, int64_t m, int64_t k, const float* weight, float epsilon,

@@ -46,11 +46,12 @@ using TileFunction = void(const Tile&);
 enum class Encoding : uint8_t {
   direct,      // as the tile reads them
   bytes_bf16,  // 64 bytes a step, table[code] is BF16; order: see byte_position
-  bytes_f32,   // 32 bytes a step, table[code] is BF16, which F32 continues with zeros
-  bf16_f32,    // 32 BF16 a step
+  bytes_f32,   // the same bytes for two steps: the first columns of all channels, then the second ones
+  int8_f32,    // 32 bytes a step
+  bf16_f32,    // 64 BF16 for two steps: pairs of columns
   fp16_f32,    // 32 FP16 a step
 };
-inline constexpr int kEncodingStepBytes[] = {128, 64, 32, 64, 64};
+inline constexpr int kEncodingStepBytes[] = {128, 64, 32, 32, 64, 64};
 
 /// Where byte `half` (0, 1) of channel n (0 … 31) lies in the 64 bytes of a step of bytes_bf16: so that unpacking bytes
 /// within lanes of 128 bits puts channels 0-15 and 16-31 into a register of 512 bits each.
@@ -58,7 +59,8 @@ constexpr int byte_position(int n, int half) {
   return (n % 16) / 4 * 16 + n / 16 * 8 + n % 4 * 2 + half;
 }
 
-/// Widens steps of codes. table: the BF16 of each of the 256 codes.
+/// Widens steps of codes, an even number of them where the encoding speaks of two. table: the BF16 of each of the 256
+/// codes.
 struct Widen {
   Encoding encoding = Encoding::direct;
   const std::byte* codes = nullptr;
@@ -69,7 +71,7 @@ struct Widen {
 using WidenFunction = void(const Widen&);
 
 TileFunction int8_tile__avx512_vnni, int8_tile__avx512_vnni_intrinsics, int8_tile__avx2, int8_tile__reference;
-TileFunction bf16_tile__avx512_bf16, bf16_tile__avx512_bf16_intrinsics, bf16_tile__avx2, bf16_tile__reference;
+TileFunction bf16_tile__avx512_bf16, bf16_tile__avx512_bf16_intrinsics, bf16_tile__reference;
 TileFunction f32_tile__avx512, f32_tile__avx512_intrinsics, f32_tile__avx2, f32_tile__reference;
 WidenFunction widen__avx512_bf16, widen__avx512, widen__avx2, widen__reference;
 

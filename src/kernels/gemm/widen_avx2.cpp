@@ -5,13 +5,38 @@
 namespace octet::kernels {
 namespace {
 
-void words_to_f32(const Widen& work) {
-  const bool fp16 = work.encoding == Encoding::fp16_f32;
+__m256i load(const std::byte* from) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+__m128i load_half(const std::byte* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+void store(std::byte* to, __m256i value) {
+  _mm256_store_si256(reinterpret_cast<__m256i*>(to), value);
+}
+
+void int8_to_f32(const Widen& work) {
   for (int64_t i = 0; i < work.steps * 4; ++i) {
-    const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(work.codes + i * 16));
-    const __m256i wide =
-        fp16 ? _mm256_castps_si256(_mm256_cvtph_ps(words)) : _mm256_slli_epi32(_mm256_cvtepu16_epi32(words), 16);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(work.out + i * 32), wide);
+    const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(work.codes + i * 8));
+    store(work.out + i * 32, _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes))));
+  }
+}
+
+void fp16_to_f32(const Widen& work) {
+  for (int64_t i = 0; i < work.steps * 4; ++i) {
+    store(work.out + i * 32, _mm256_castps_si256(_mm256_cvtph_ps(load_half(work.codes + i * 16))));
+  }
+}
+
+/// 8 pairs of BF16 to the first and the second column of a pair.
+void put_pairs(std::byte* out, __m256i pairs) {
+  store(out, _mm256_slli_epi32(pairs, 16));
+  store(out + kPanelStepBytes, _mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xFFFF0000))));
+}
+
+void bf16_to_f32(const Widen& work) {
+  for (int64_t s = 0; s < work.steps; s += 2) {
+    for (int64_t q = 0; q < 4; ++q) put_pairs(work.out + s * 128 + q * 32, load(work.codes + s * 64 + q * 32));
   }
 }
 
@@ -67,42 +92,40 @@ __m256i int8_look_up(__m256i codes) {
   return _mm256_or_si256(low, high);
 }
 
-/// 16 codes, as they lie, to 16 words of BF16.
+/// 16 codes at a time: two columns of channels 4q…4q+3 and 16+4q…16+4q+3.
 template <typename LookUp>
 void bytes(const Widen& work, LookUp look_up) {
-  if (work.encoding == Encoding::bytes_bf16) {
-    for (int64_t i = 0; i < work.steps * 4; ++i) {  // 16 codes: channels 4q…4q+3 and 16+4q…, two columns of each
-      const __m256i words = look_up(work.codes + i * 16);
-      std::byte* out = work.out + i / 4 * 128 + i % 4 * 16;
-      _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(words));
-      _mm_store_si128(reinterpret_cast<__m128i*>(out + 64), _mm256_extracti128_si256(words, 1));
+  const bool f32 = work.encoding == Encoding::bytes_f32;
+  const int64_t cells = f32 ? work.steps / 2 : work.steps;
+  for (int64_t i = 0; i < cells * 4; ++i) {
+    const __m256i words = look_up(load_half(work.codes + i * 16));
+    const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+    std::byte* out = work.out + i / 4 * (f32 ? 256 : 128) + i % 4 * 16;
+    if (!f32) {
+      _mm_store_si128(reinterpret_cast<__m128i*>(out), low);
+      _mm_store_si128(reinterpret_cast<__m128i*>(out + 64), high);
+      continue;
     }
-    return;
+    const __m128i upper = _mm_set1_epi32(static_cast<int>(0xFFFF0000));
+    _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm_slli_epi32(low, 16));
+    _mm_store_si128(reinterpret_cast<__m128i*>(out + 64), _mm_slli_epi32(high, 16));
+    _mm_store_si128(reinterpret_cast<__m128i*>(out + 128), _mm_and_si128(low, upper));
+    _mm_store_si128(reinterpret_cast<__m128i*>(out + 192), _mm_and_si128(high, upper));
   }
-  for (int64_t i = 0; i < work.steps * 2; ++i) {
-    const __m256i words = look_up(work.codes + i * 16);
-    const __m256i low = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(words)), 16);
-    const __m256i high = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm256_extracti128_si256(words, 1)), 16);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(work.out + i * 64), low);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(work.out + i * 64 + 32), high);
-  }
-}
-
-__m128i codes_at(const std::byte* from) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
 }
 
 }  // namespace
 
 void widen__avx2(const Widen& work) {
-  if (work.encoding == Encoding::bf16_f32 || work.encoding == Encoding::fp16_f32) return words_to_f32(work);
+  if (work.encoding == Encoding::int8_f32) return int8_to_f32(work);
+  if (work.encoding == Encoding::fp16_f32) return fp16_to_f32(work);
+  if (work.encoding == Encoding::bf16_f32) return bf16_to_f32(work);
   if (work.encoding == Encoding::direct) return widen__reference(work);
   const bool int8 = work.table[1] == 0x3F80 && work.table[255] == 0xBF80;  // 1 and -1
-  if (int8)
-    return bytes(work, [](const std::byte* from) { return int8_look_up(_mm256_cvtepi8_epi16(codes_at(from))); });
+  if (int8) return bytes(work, [](__m128i codes) { return int8_look_up(_mm256_cvtepi8_epi16(codes)); });
   const Fp8Table table(work.table);
   if (!table.usable) return widen__reference(work);
-  bytes(work, [&](const std::byte* from) { return table.look_up(_mm256_cvtepu8_epi16(codes_at(from))); });
+  bytes(work, [&](__m128i codes) { return table.look_up(_mm256_cvtepu8_epi16(codes)); });
 }
 
 }  // namespace octet::kernels

@@ -51,22 +51,18 @@ void bytes_to_bf16(const Widen& work, const Table& table) {
   }
 }
 
-/// 32 codes a step: look them up two steps at a time, then put zeros below the BF16.
+/// Pairs of columns: the first of each is the low half of a pair of BF16, the second the high half.
 template <bool kSymmetric>
 void bytes_to_f32(const Widen& work, const Table& table) {
-  for (int64_t s = 0; s < work.steps; ++s) {
+  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000));
+  for (int64_t s = 0; s < work.steps; s += 2) {
     __m512i low, high;
-    look_up<kSymmetric>(
-        table, _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(work.codes + s * 32))), low,
-        high);
-    const __m512i first = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(low)),
-                  second = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(low, 1));
-    const __m512i first_high = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(high)),
-                  second_high = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(high, 1));
-    _mm512_store_si512(work.out + s * 128,
-                       _mm512_or_si512(_mm512_slli_epi32(first, 16), _mm512_slli_epi32(first_high, 24)));
-    _mm512_store_si512(work.out + s * 128 + 64,
-                       _mm512_or_si512(_mm512_slli_epi32(second, 16), _mm512_slli_epi32(second_high, 24)));
+    look_up<kSymmetric>(table, _mm512_loadu_si512(work.codes + s * 32), low, high);
+    const __m512i first = _mm512_unpacklo_epi8(low, high), second = _mm512_unpackhi_epi8(low, high);
+    _mm512_store_si512(work.out + s * 128, _mm512_slli_epi32(first, 16));
+    _mm512_store_si512(work.out + s * 128 + 64, _mm512_slli_epi32(second, 16));
+    _mm512_store_si512(work.out + s * 128 + 128, _mm512_and_si512(first, upper));
+    _mm512_store_si512(work.out + s * 128 + 192, _mm512_and_si512(second, upper));
   }
 }
 

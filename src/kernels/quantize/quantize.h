@@ -9,8 +9,8 @@ enum class RowFormat : uint8_t { f32, bf16, int8, e4m3, e5m2 };
 
 /// One row of activations on its way into a product (shared rules: docs of numeric/ and formats):
 ///   INT8: s = amax / 127.5, q = round(clamp(x / s + zero_point, -128, 127))     out: int8
-///   FP8:  s = amax / largest, or a power of two (mx_scale), q = saturating round(x / s)   out: q's value as BF16
-///   BF16: rounded half to even, F32: copied; no scales
+///   FP8:  s = amax / largest, or a power of two (mx_scale), q = saturating round(x / s)   out: q's value as BF16 or
+///   F32 BF16: rounded half to even, out as BF16 or F32; F32: copied; no scales
 /// Divisions are divisions. A scale that would be 0 is 2^-23 instead. NaN: INT8 0, else NaN.
 struct QuantizeRow {
   const float* x = nullptr;
@@ -20,6 +20,7 @@ struct QuantizeRow {
   bool e8m0 = false;        // FP8 only
   float scale = 0;          // > 0: given, not derived; scales are not written then
   int zero_point = 0;       // INT8 only
+  bool wide = false;        // BF16 and FP8 values are written as F32
   void* out = nullptr;      // [k]
   float* scales = nullptr;  // [ceil(k / group)]
 };

@@ -28,6 +28,14 @@ float derived_scale(const QuantizeRow& row, float amax) {
   return scale == 0 ? kEpsilonScale : scale;
 }
 
+void put(const QuantizeRow& row, int64_t i, float value) {
+  if (row.wide) {
+    static_cast<float*>(row.out)[i] = value;
+  } else {
+    static_cast<uint16_t*>(row.out)[i] = float_to_bf16(value);
+  }
+}
+
 void encode(const QuantizeRow& row, int64_t i, float scale) {
   const float x = row.x[i] / scale;
   switch (row.format) {
@@ -35,10 +43,10 @@ void encode(const QuantizeRow& row, int64_t i, float scale) {
       static_cast<int8_t*>(row.out)[i] = float_to_int8(x + static_cast<float>(row.zero_point));
       break;
     case RowFormat::e4m3:
-      static_cast<uint16_t*>(row.out)[i] = float_to_bf16(e4m3_to_float(float_to_e4m3(x)));
+      put(row, i, e4m3_to_float(float_to_e4m3(x)));
       break;
     case RowFormat::e5m2:
-      static_cast<uint16_t*>(row.out)[i] = float_to_bf16(e5m2_to_float(float_to_e5m2(x)));
+      put(row, i, e5m2_to_float(float_to_e5m2(x)));
       break;
     default:
       break;
@@ -53,7 +61,7 @@ void quantize_row__reference(const QuantizeRow& row) {
     return;
   }
   if (row.format == RowFormat::bf16) {
-    for (int64_t i = 0; i < row.k; ++i) static_cast<uint16_t*>(row.out)[i] = float_to_bf16(row.x[i]);
+    for (int64_t i = 0; i < row.k; ++i) put(row, i, bf16_to_float(float_to_bf16(row.x[i])));
     return;
   }
   for (int64_t begin = 0, g = 0; begin < row.k; begin += row.group, ++g) {
