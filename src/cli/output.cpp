@@ -1,0 +1,72 @@
+#include "cli/output.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace octet::cli {
+namespace {
+
+bool printed = false;
+constexpr size_t kLargestText = size_t{2} << 30;
+
+std::string read_all(int fd, const std::string& name) {
+  std::string text;
+  constexpr size_t kPiece = size_t{1} << 20;
+  for (;;) {
+    const size_t had = text.size();
+    text.resize(had + kPiece);
+    const ssize_t got = ::read(fd, text.data() + had, kPiece);
+    if (got < 0 && errno == EINTR) {
+      text.resize(had);
+      continue;
+    }
+    if (got < 0) fail("{}: cannot be read: {}", name, std::strerror(errno));
+    text.resize(had + static_cast<size_t>(got));
+    if (got == 0) return text;
+    if (text.size() > kLargestText) fail("{}: has more than 2 GB of text; give it in pieces", name);
+  }
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  printed = true;
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EPIPE) throw ClosedPipe();
+    if (written < 0) fail("standard output cannot be written: {}", std::strerror(errno));
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+void print_json(const Json& object) {
+  print(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+bool has_printed() {
+  return printed;
+}
+
+std::string read_text(const std::string& file) {
+  if (file == "-") return read_all(STDIN_FILENO, "standard input");
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("{}: cannot be opened: {}", file, std::strerror(errno));
+  try {
+    std::string text = read_all(fd, file);
+    ::close(fd);
+    return text;
+  } catch (...) {
+    ::close(fd);
+    throw;
+  }
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,24 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/json_fwd.h"
+
+namespace octet::cli {
+
+/// Standard output was closed by its reader: the program ends without a word.
+struct ClosedPipe {};
+
+/// Writes to standard output, as it is. Throws ClosedPipe, or Error saying why it cannot be written.
+void print(std::string_view text);
+
+/// The one JSON object of --json; text that is not UTF-8 gets U+FFFD.
+void print_json(const Json& object);
+
+/// Whether print or print_json wrote anything.
+bool has_printed();
+
+/// A file of text, or standard input for "-". Throws Error if it cannot be read or has more than 2 GB.
+std::string read_text(const std::string& file);
+
+}  // namespace octet::cli

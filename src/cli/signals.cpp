@@ -1,0 +1,77 @@
+#include "cli/signals.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include "base/output.h"
+#include "base/progress.h"
+#include "cli/output.h"
+
+namespace octet::cli {
+namespace {
+
+std::atomic<bool> file_was_cut{false};
+bool with_json = false;
+
+constexpr const char* kCutMessage =
+    "a mapped file was cut short while it was read; leave a model's files alone while Octet reads them";
+
+void tell_of_the_cut() {
+  std::string line = std::string("octet: ") + kCutMessage + "\n";
+  if (with_json && !has_printed()) print(std::string("{\"error\":\"") + kCutMessage + "\"}\n");
+  if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return;
+}
+
+// In the thread that touched the lost page: hand over to the thread that may take locks, and never return.
+void on_bus_error(int) {
+  file_was_cut = true;
+  ::kill(::getpid(), SIGTERM);
+  for (;;) ::pause();
+}
+
+void wait_for_the_end(sigset_t set) {
+  int number = 0;
+  while (sigwait(&set, &number) != 0) continue;
+  Progress::clear_shown();
+  if (file_was_cut) {
+    try {
+      tell_of_the_cut();
+    } catch (...) {  // nobody reads standard output: the status still tells
+    }
+    leave(1);
+  }
+  leave(128 + number);
+}
+
+}  // namespace
+
+void leave(int status) {
+  Progress::clear_shown();
+  OutputDirectory::remove_all_pending();
+  ::_exit(status);
+}
+
+void install_signals(bool json) {
+  with_json = json;
+  ::signal(SIGPIPE, SIG_IGN);
+  struct sigaction action {};
+  action.sa_handler = on_bus_error;
+  ::sigaction(SIGBUS, &action, nullptr);
+
+  // Signals that the caller chose to ignore stay ignored (nohup, a background job).
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    ::sigaction(number, nullptr, &before);
+    if (before.sa_handler != SIG_IGN || number == SIGTERM) sigaddset(&set, number);
+  }
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::thread(wait_for_the_end, set).detach();
+}
+
+}  // namespace octet::cli
