@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Writes fuzz/corpus/safetensors and fuzz/corpus/config: small valid and nearly valid files to start from.
+
+  python3 fuzz/make_seeds.py
+"""
+
+import json
+from pathlib import Path
+
+HERE = Path(__file__).parent
+GOLDEN = HERE.parent / "tests" / "golden" / "files"
+
+
+def put(folder, name, data):
+    directory = HERE / "corpus" / folder
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / name).write_bytes(data)
+
+
+def safetensors():
+    for file in GOLDEN.glob("*.safetensors"):
+        put("safetensors", file.stem, b"\0" + file.read_bytes())
+    headers = {
+        "two": '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"I8","shape":[1,2],"data_offsets":[8,10]}}',
+        "metadata": '{"__metadata__":{"format":"pt"},"t":{"dtype":"F8_E4M3","shape":[],"data_offsets":[0,1]}}',
+        "empty": '{"e":{"dtype":"BF16","shape":[0,9223372036854775807],"data_offsets":[0,0]}}',
+        "overlap": '{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}',
+        "large": '{"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,18446744073709551615]}}',
+    }
+    for name, header in headers.items():
+        put("safetensors", name, b"\1" + header.encode() + b"0123456789")
+
+
+def config():
+    for file in sorted((GOLDEN / "config").glob("*.json")):
+        text = json.dumps(json.loads(file.read_text()), separators=(",", ":"))
+        put("config", file.stem, text.encode())
+    args = {"num_bits": 8, "type": "float", "strategy": "block", "block_structure": "128x128", "actorder": "weight",
+            "format_element": "e5m2", "group_size": -1, "scale_dtype": "torch.uint8", "zp_dtype": "torch.int8"}
+    groups = {"a": {"targets": ["re:.*[0-9]+\\.(q|k)_proj$", "lm_head"], "weights": args, "format": "naive-quantized"},
+              "b": {"targets": ["Linear"], "weights": {"strategy": "channel"}, "input_activations": {"dynamic": True}}}
+    for name, text in {
+        "native": {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic",
+                   "modules_to_not_convert": ["lm_head", "a.b"], "scale_fmt": "ue8m0"},
+        "native_tensor": {"quant_method": "fp8", "activation_scheme": "static", "ignored_layers": ["a"]},
+        "octet": {"quant_method": "octet", "format": "mixed-precision", "config_groups": groups, "ignore": ["re:a|b"]},
+        "other": {"quant_method": "gptq", "bits": 4},
+    }.items():
+        put("config", name, json.dumps({"quantization_config": text}, separators=(",", ":")).encode())
+
+
+if __name__ == "__main__":
+    safetensors()
+    config()
