@@ -134,8 +134,9 @@ RmsNorm DecoderLoader::final_norm() const {
 
 Weight DecoderLoader::head() const {
   if (!config_.tied) return linear(kHead, config_.vocabulary, config_.hidden, false);
-  const Tensor table = embedding();
-  Weight weight(kHead, table, Tensor(), threads_);
+  const Tensor table = embedding();  // tied
+  const auto q = options_.quantize ? options_.quantize(kHead, table) : std::nullopt;
+  Weight weight = q ? Weight(kHead, *q, Tensor(), table.dtype(), threads_) : Weight(kHead, table, Tensor(), threads_);
   done_with(kEmbedding);
   return weight;
 }

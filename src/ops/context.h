@@ -14,7 +14,8 @@ class Observer {
   virtual ~Observer() = default;
   /// x [M,K] F32 is about to enter the linear layer `module`.
   virtual void linear_input(std::string_view module, const Tensor& x) = 0;
-  /// K after rope and V, [T, kv_heads, head_dim] F32, are about to enter the cache of `attention` (".self_attn" module).
+  /// K after rope and V, [T, kv_heads, head_dim] F32, are about to enter the cache of `attention` (".self_attn"
+  /// module).
   virtual void keys_and_values(std::string_view attention, const Tensor& k, const Tensor& v) = 0;
 };
 

@@ -16,7 +16,8 @@ RopeTable::RopeTable(const Rope& rope, int64_t first, int64_t count)
 
 void RopeTable::rotate(Context& ctx, Tensor& x) const {
   const int64_t heads = x.size(1), head_dim = x.size(2);
-  kernels::rope(x.f32(), x.size(0), heads, head_dim, 2 * half_, heads * head_dim, rows_.data(), table_.data(), ctx.threads);
+  kernels::rope(x.f32(), x.size(0), heads, head_dim, 2 * half_, heads * head_dim, rows_.data(), table_.data(),
+                ctx.threads);
 }
 
 }  // namespace octet

@@ -5,8 +5,8 @@
 
 namespace octet {
 
-/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of the first 2·frequencies.size() numbers of each head, in
-/// two halves as Hugging Face stores Llama: (x1, x2) → (x1·cos − x2·sin, x2·cos + x1·sin), times `attention_factor`.
+/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of the first 2·frequencies.size() numbers of each head,
+/// in two halves as Hugging Face stores Llama: (x1, x2) → (x1·cos − x2·sin, x2·cos + x1·sin), times `attention_factor`.
 struct Rope {
   std::vector<double> frequencies;  // radians a position
   double attention_factor = 1;
@@ -21,8 +21,8 @@ class RopeTable {
 
  private:
   int64_t half_;
-  std::vector<float> table_;    // [count, 2·half]
-  std::vector<int64_t> rows_;   // 0 … count-1
+  std::vector<float> table_;   // [count, 2·half]
+  std::vector<int64_t> rows_;  // 0 … count-1
 };
 
 }  // namespace octet

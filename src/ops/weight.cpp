@@ -10,18 +10,27 @@ using kernels::WeightSource;
 
 Format format_of(DType dtype, const std::string& module) {
   switch (dtype) {
-    case DType::F32: return Format::F32;
-    case DType::F16: return Format::FP16;
-    case DType::BF16: return Format::BF16;
-    case DType::I8: return Format::INT8;
-    case DType::F8_E4M3: return Format::E4M3;
-    case DType::F8_E5M2: return Format::E5M2;
-    default: fail("{}: a weight of dtype {} cannot be multiplied with", module, name_of(dtype));
+    case DType::F32:
+      return Format::F32;
+    case DType::F16:
+      return Format::FP16;
+    case DType::BF16:
+      return Format::BF16;
+    case DType::I8:
+      return Format::INT8;
+    case DType::F8_E4M3:
+      return Format::E4M3;
+    case DType::F8_E5M2:
+      return Format::E5M2;
+    default:
+      fail("{}: a weight of dtype {} cannot be multiplied with", module, name_of(dtype));
   }
 }
 
 // Decision 2: BF16 multiplies in BF16, everything else in F32.
-InputFormat float_input(DType dtype) { return {dtype == DType::BF16 ? Format::BF16 : Format::F32}; }
+InputFormat float_input(DType dtype) {
+  return {dtype == DType::BF16 ? Format::BF16 : Format::F32};
+}
 
 InputFormat input_of(const QTensor& q, DType float_dtype) {
   if (!q.activations) return float_input(float_dtype);

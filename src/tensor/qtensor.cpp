@@ -3,16 +3,23 @@
 namespace octet {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // Rows and columns that share one scale.
 Shape extent_of(const Quantization& q, int64_t n, int64_t k) {
   switch (q.granularity) {
-    case Granularity::tensor: return {n, k};
-    case Granularity::channel: return {1, k};
-    case Granularity::token: return {1, k};
-    case Granularity::group: return {1, q.group};
-    case Granularity::block: return {q.block_rows, q.group};
+    case Granularity::tensor:
+      return {n, k};
+    case Granularity::channel:
+      return {1, k};
+    case Granularity::token:
+      return {1, k};
+    case Granularity::group:
+      return {1, q.group};
+    case Granularity::block:
+      return {q.block_rows, q.group};
   }
   return {n, k};
 }

@@ -11,13 +11,20 @@ namespace octet {
 
 std::string_view name_of(Storage storage) {
   switch (storage) {
-    case Storage::dense: return "dense";
-    case Storage::int_quantized: return "int-quantized";
-    case Storage::float_quantized: return "float-quantized";
-    case Storage::naive_quantized: return "naive-quantized";
-    case Storage::pack_quantized: return "pack-quantized";
-    case Storage::mxfp8_quantized: return "mxfp8-quantized";
-    case Storage::fp8_blocks: return "fp8";
+    case Storage::dense:
+      return "dense";
+    case Storage::int_quantized:
+      return "int-quantized";
+    case Storage::float_quantized:
+      return "float-quantized";
+    case Storage::naive_quantized:
+      return "naive-quantized";
+    case Storage::pack_quantized:
+      return "pack-quantized";
+    case Storage::mxfp8_quantized:
+      return "mxfp8-quantized";
+    case Storage::fp8_blocks:
+      return "fp8";
   }
   return "";
 }

@@ -19,13 +19,21 @@ struct Quantization {
   int group = 0;       // columns (K) that share a scale, for group and block
   int block_rows = 0;  // rows (N) that share a scale, for block
   bool symmetric = true;
-  bool dynamic = false;                // the range is taken from the numbers at run time
-  Format scale_format = Format::F32;   // F32: stored in the weight's dtype; E8M0: a power of two
+  bool dynamic = false;               // the range is taken from the numbers at run time
+  Format scale_format = Format::F32;  // F32: stored in the weight's dtype; E8M0: a power of two
   bool operator==(const Quantization&) const = default;
 };
 
 /// How a checkpoint holds the codes: `format` of compressed-tensors, or a format of its own.
-enum class Storage : uint8_t { dense, int_quantized, float_quantized, naive_quantized, pack_quantized, mxfp8_quantized, fp8_blocks };
+enum class Storage : uint8_t {
+  dense,
+  int_quantized,
+  float_quantized,
+  naive_quantized,
+  pack_quantized,
+  mxfp8_quantized,
+  fp8_blocks
+};
 std::string_view name_of(Storage storage);
 
 /// How one linear layer looks: compressed-tensors' presets, and Octet's own.
@@ -38,16 +46,30 @@ struct Scheme {
   bool needs_calibration() const { return activations && !activations->dynamic; }
 };
 
-constexpr Quantization per_tensor(Format format) { return {format, Granularity::tensor}; }
-constexpr Quantization per_channel(Format format) { return {format, Granularity::channel}; }
-constexpr Quantization per_group(Format format, int group) { return {format, Granularity::group, group}; }
-constexpr Quantization per_block(Format format, int rows, int columns) { return {format, Granularity::block, columns, rows}; }
-constexpr Quantization per_token(Format format) { return {.format = format, .granularity = Granularity::token, .dynamic = true}; }
+constexpr Quantization per_tensor(Format format) {
+  return {format, Granularity::tensor};
+}
+constexpr Quantization per_channel(Format format) {
+  return {format, Granularity::channel};
+}
+constexpr Quantization per_group(Format format, int group) {
+  return {format, Granularity::group, group};
+}
+constexpr Quantization per_block(Format format, int rows, int columns) {
+  return {format, Granularity::block, columns, rows};
+}
+constexpr Quantization per_token(Format format) {
+  return {.format = format, .granularity = Granularity::token, .dynamic = true};
+}
 constexpr Quantization per_token_group(Format format, int group) {
   return {.format = format, .granularity = Granularity::group, .group = group, .dynamic = true};
 }
-constexpr Quantization with_zero_point(Quantization q) { return q.symmetric = false, q; }
-constexpr Quantization with_e8m0_scales(Quantization q) { return q.scale_format = Format::E8M0, q; }
+constexpr Quantization with_zero_point(Quantization q) {
+  return q.symmetric = false, q;
+}
+constexpr Quantization with_e8m0_scales(Quantization q) {
+  return q.scale_format = Format::E8M0, q;
+}
 
 constexpr Scheme kSchemes[] = {
     // name, weights, activations (nullopt: they stay float), storage, Octet only, help
@@ -65,8 +87,8 @@ constexpr Scheme kSchemes[] = {
      "E4M3 weights and activations, one calibrated scale each"},
     {"FP8_DYNAMIC", per_channel(Format::E4M3), per_token(Format::E4M3), Storage::float_quantized, false,
      "E4M3 weights per channel, E4M3 activations per token"},
-    {"FP8_BLOCK", per_block(Format::E4M3, 128, 128), per_token_group(Format::E4M3, 128), Storage::float_quantized, false,
-     "E4M3 weights in blocks of 128x128, E4M3 activations in groups of 128"},
+    {"FP8_BLOCK", per_block(Format::E4M3, 128, 128), per_token_group(Format::E4M3, 128), Storage::float_quantized,
+     false, "E4M3 weights in blocks of 128x128, E4M3 activations in groups of 128"},
     {"FP8A16", per_channel(Format::E4M3), std::nullopt, Storage::naive_quantized, false,
      "E4M3 weights per channel, float activations"},
     {"MXFP8", with_e8m0_scales(per_group(Format::E4M3, 32)), with_e8m0_scales(per_token_group(Format::E4M3, 32)),

@@ -22,7 +22,9 @@ int64_t elements_of(const Shape& shape) {
   return n;
 }
 
-std::string text_of(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string text_of(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype) {
   constexpr size_t kAlignment = 64;
@@ -49,7 +51,8 @@ Tensor Tensor::view(Shape shape, DType dtype, const std::byte* data, std::shared
 }
 
 Tensor Tensor::reshaped(Shape shape) const {
-  if (elements_of(shape) != elements()) fail("a tensor of shape {} cannot be seen as {}", text_of(shape_), text_of(shape));
+  if (elements_of(shape) != elements())
+    fail("a tensor of shape {} cannot be seen as {}", text_of(shape_), text_of(shape));
   Tensor result = *this;
   result.shape_ = std::move(shape);
   return result;
@@ -87,22 +90,53 @@ Tensor to_f32(const Tensor& x) {
   Tensor result(x.shape());
   float* out = result.f32();
   switch (x.dtype()) {
-    case DType::F32: widen_number<float>(x, out); break;
-    case DType::F64: widen_number<double>(x, out); break;
-    case DType::BF16: widen<uint16_t>(x, out, bf16_to_float); break;
-    case DType::F16: widen<uint16_t>(x, out, fp16_to_float); break;
-    case DType::F8_E4M3: widen<uint8_t>(x, out, e4m3_to_float); break;
-    case DType::F8_E5M2: widen<uint8_t>(x, out, e5m2_to_float); break;
-    case DType::F8_E8M0: widen<uint8_t>(x, out, e8m0_to_float); break;
-    case DType::U8: widen_number<uint8_t>(x, out); break;
-    case DType::I8: widen_number<int8_t>(x, out); break;
-    case DType::U16: widen_number<uint16_t>(x, out); break;
-    case DType::I16: widen_number<int16_t>(x, out); break;
-    case DType::U32: widen_number<uint32_t>(x, out); break;
-    case DType::I32: widen_number<int32_t>(x, out); break;
-    case DType::U64: widen_number<uint64_t>(x, out); break;
-    case DType::I64: widen_number<int64_t>(x, out); break;
-    case DType::BOOL: fail("a tensor of dtype BOOL holds no numbers");
+    case DType::F32:
+      widen_number<float>(x, out);
+      break;
+    case DType::F64:
+      widen_number<double>(x, out);
+      break;
+    case DType::BF16:
+      widen<uint16_t>(x, out, bf16_to_float);
+      break;
+    case DType::F16:
+      widen<uint16_t>(x, out, fp16_to_float);
+      break;
+    case DType::F8_E4M3:
+      widen<uint8_t>(x, out, e4m3_to_float);
+      break;
+    case DType::F8_E5M2:
+      widen<uint8_t>(x, out, e5m2_to_float);
+      break;
+    case DType::F8_E8M0:
+      widen<uint8_t>(x, out, e8m0_to_float);
+      break;
+    case DType::U8:
+      widen_number<uint8_t>(x, out);
+      break;
+    case DType::I8:
+      widen_number<int8_t>(x, out);
+      break;
+    case DType::U16:
+      widen_number<uint16_t>(x, out);
+      break;
+    case DType::I16:
+      widen_number<int16_t>(x, out);
+      break;
+    case DType::U32:
+      widen_number<uint32_t>(x, out);
+      break;
+    case DType::I32:
+      widen_number<int32_t>(x, out);
+      break;
+    case DType::U64:
+      widen_number<uint64_t>(x, out);
+      break;
+    case DType::I64:
+      widen_number<int64_t>(x, out);
+      break;
+    case DType::BOOL:
+      fail("a tensor of dtype BOOL holds no numbers");
   }
   return result;
 }
@@ -113,9 +147,14 @@ Tensor from_f32(const Tensor& x, DType dtype) {
   const float* in = x.f32();
   for (int64_t i = 0, n = x.elements(); i < n; ++i) {
     switch (dtype) {
-      case DType::BF16: result.data<uint16_t>()[i] = float_to_bf16(in[i]); break;
-      case DType::F16: result.data<uint16_t>()[i] = float_to_fp16(in[i]); break;
-      default: fail("numbers are not written as dtype {} here", name_of(dtype));
+      case DType::BF16:
+        result.data<uint16_t>()[i] = float_to_bf16(in[i]);
+        break;
+      case DType::F16:
+        result.data<uint16_t>()[i] = float_to_fp16(in[i]);
+        break;
+      default:
+        fail("numbers are not written as dtype {} here", name_of(dtype));
     }
   }
   return result;

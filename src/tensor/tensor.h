@@ -29,14 +29,22 @@ class Tensor {
   bool empty() const { return data_ == nullptr; }
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
-  int64_t size(int axis) const { return shape_[static_cast<size_t>(axis < 0 ? axis + static_cast<int>(shape_.size()) : axis)]; }
+  int64_t size(int axis) const {
+    return shape_[static_cast<size_t>(axis < 0 ? axis + static_cast<int>(shape_.size()) : axis)];
+  }
   int64_t elements() const { return elements_of(shape_); }
   int64_t bytes() const { return elements() * bytes_of(dtype_); }
 
   const std::byte* raw() const { return data_; }
   std::byte* raw() { return const_cast<std::byte*>(data_); }
-  template <typename T> const T* data() const { return reinterpret_cast<const T*>(data_); }
-  template <typename T> T* data() { return reinterpret_cast<T*>(raw()); }
+  template <typename T>
+  const T* data() const {
+    return reinterpret_cast<const T*>(data_);
+  }
+  template <typename T>
+  T* data() {
+    return reinterpret_cast<T*>(raw());
+  }
   const float* f32() const { return data<float>(); }
   float* f32() { return data<float>(); }
 
@@ -52,7 +60,8 @@ class Tensor {
   std::shared_ptr<const void> owner_;
 };
 
-/// x as F32: itself if it is, else widened (BF16, F16, F8_E4M3, F8_E5M2, F8_E8M0, F64, integers). Throws Error for BOOL.
+/// x as F32: itself if it is, else widened (BF16, F16, F8_E4M3, F8_E5M2, F8_E8M0, F64, integers). Throws Error for
+/// BOOL.
 Tensor to_f32(const Tensor& x);
 /// F32 x as `dtype` (F32, BF16, F16), rounded half to even.
 Tensor from_f32(const Tensor& x, DType dtype);

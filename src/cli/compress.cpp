@@ -1,0 +1,218 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/units.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "compress/compress.h"
+#include "compress/estimate.h"
+
+namespace octet::cli {
+namespace {
+
+struct Options {
+  std::string model, scheme, output, calibration, match = "octet", rounding = "half_even", kv_cache = "auto";
+  std::vector<std::string> include;
+  bool narrow_range = false, strict = false, force = false, dry_run = false;
+  uint64_t seed = 0;
+  int64_t context = 512, calibration_tokens = 65536;
+};
+
+// The same result again, whatever the threads and wherever it goes.
+std::string command_of(const Options& o) {
+  std::string command = fmt::format("octet compress {} --scheme {}", o.model, scheme_named(o.scheme).name);
+  if (!o.calibration.empty()) {
+    command += fmt::format(" --calibration {} --context {} --calibration-tokens {}", o.calibration, o.context,
+                           o.calibration_tokens);
+  }
+  for (const std::string& module : o.include) command += " --include " + module;
+  if (o.match != "octet") command += " --match " + o.match;
+  if (o.rounding != "half_even") command += " --rounding " + o.rounding;
+  if (o.rounding == "stochastic") command += fmt::format(" --seed {}", o.seed);
+  if (o.narrow_range) command += " --narrow-range";
+  if (o.kv_cache != "auto") command += " --kv-cache " + o.kv_cache;
+  return command;
+}
+
+CompressOptions compress_options(const Options& o) {
+  if (o.scheme.empty()) {
+    throw UsageError(fmt::format("--scheme says what to make; {}", "octet compress --help lists the schemes"));
+  }
+  if (o.output.empty() && !o.dry_run) throw UsageError("-o DIR says where the compressed model goes");
+  CompressOptions options;
+  options.model = o.model;
+  options.output = o.output;
+  options.scheme = &scheme_named(o.scheme);
+  options.quantize.match = match_named(o.match);
+  options.quantize.rounding = rounding_named(o.rounding);
+  options.quantize.int8_range = o.narrow_range ? Int8Range::narrow : Int8Range::full;
+  options.quantize.seed = o.seed;
+  for (const std::string& module : o.include) {
+    if (module != "lm_head") throw UsageError(fmt::format("--include takes lm_head, not {}", printable(module)));
+    options.include_head = true;
+  }
+  if (o.kv_cache != "auto" && o.kv_cache != "fp8") {
+    throw UsageError("--kv-cache fp8 stores scales for an FP8 cache; the other caches need none in the checkpoint");
+  }
+  options.kv_cache_fp8 = o.kv_cache == "fp8";
+  options.strict = o.strict;
+  options.force = o.force;
+  if (!o.calibration.empty()) options.calibration = o.calibration;
+  options.context = o.context;
+  options.calibration_tokens = o.calibration_tokens;
+  options.command = command_of(o);
+  return options;
+}
+
+void warn(const Plan& plan, const CompressOptions& options) {
+  if (options.strict && !plan.warnings.empty()) fail("{} (--strict)", plan.warnings.front());
+  for (const std::string& warning : plan.warnings) print_notice("octet: warning: " + warning);
+  if (options.scheme->octet_only) {
+    print_notice(fmt::format("octet: {} is Octet's own (quant_method \"octet\"): other programs do not load it",
+                             options.scheme->name));
+  }
+}
+
+Json json_of(const Plan& plan, const CompressOptions& options) {
+  return {{"scheme", options.scheme->name},
+          {"bytes_before", plan.bytes_before},
+          {"bytes_after", plan.bytes_after},
+          {"layers", plan.modules.size()},
+          {"warnings", plan.warnings}};
+}
+
+std::string size_line(const Plan& plan) {
+  return fmt::format("{} to {} ({:.1f} %)", human_bytes(static_cast<double>(plan.bytes_before)),
+                     human_bytes(static_cast<double>(plan.bytes_after)),
+                     100.0 * static_cast<double>(plan.bytes_after) / static_cast<double>(plan.bytes_before));
+}
+
+// A row for every kind of layer: how many, their shape, and what becomes of them.
+void print_plan(const Plan& plan, double seconds) {
+  struct Row {
+    int count = 0;
+    std::string shape, becomes;
+  };
+  std::map<std::string, Row> rows;
+  for (const ModulePlan& module : plan.modules) {
+    const size_t layer = module.name.find("layers.");
+    const size_t name = layer == std::string::npos ? 0 : module.name.find('.', layer + 7) + 1;
+    Row& row = rows[module.name.substr(name)];
+    ++row.count;
+    row.shape = text_of({module.n, module.k});
+    row.becomes = module.to ? description_of(*module.to) : "BF16";
+  }
+  std::string text;
+  for (const auto& [name, row] : rows) {
+    text += fmt::format("{:<20} {:>4} x {:<16} {}\n", printable(name), row.count, row.shape, row.becomes);
+  }
+  text += fmt::format("{:<20} {}\n{:<20} about {} here\n", "size", size_line(plan), "time", human_seconds(seconds));
+  print(text);
+}
+
+int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options, const Common& common) {
+  Threads threads(common.threads);
+  const double seconds = estimate_seconds(checkpoint, plan, options, threads);
+  if (!common.json) {
+    print_plan(plan, seconds);
+    return 0;
+  }
+  Json object = json_of(plan, options);
+  object["dry_run"] = true;
+  object["seconds"] = seconds;
+  print_json(object);
+  return 0;
+}
+
+int compress_model(const Options& given, const Common& common) {
+  PeakMemory memory;
+  const CompressOptions options = compress_options(given);
+  const Checkpoint checkpoint = Checkpoint::open(options.model);
+  const Plan plan = make_plan(checkpoint, options);
+  warn(plan, options);
+  if (given.dry_run) return dry_run(checkpoint, plan, options, common);
+
+  Threads threads(common.threads);
+  CompressResult result;
+  {
+    Progress progress(fmt::format("compressing to {}", options.scheme->name), static_cast<uint64_t>(plan.bytes_before),
+                      "B");
+    result = compress(checkpoint, plan, options, {}, threads,
+                      [&](int64_t bytes) { progress.advance(static_cast<uint64_t>(bytes)); });
+  }
+  for (const std::string& notice : result.notices) print_notice("octet: " + notice);
+  const uint64_t anonymous = memory.peak_anonymous_bytes();
+  if (common.json) {
+    Json object = json_of(plan, options);
+    object["output"] = options.output.string();
+    object["seconds"] = result.seconds;
+    object["sync_seconds"] = result.sync_seconds;
+    object["peak_memory_bytes"] = anonymous;
+    object["peak_rss_bytes"] = peak_rss_bytes();
+    print_json(object);
+  } else {
+    print(fmt::format("{}: {}, {} layers, {} and {} of waiting for the disk, {} of memory\n",
+                      printable(options.output.string()), size_line(plan), result.layers, human_seconds(result.seconds),
+                      human_seconds(result.sync_seconds), human_bytes(static_cast<double>(anonymous))));
+  }
+  return 0;
+}
+
+// Below the example: a row a scheme.
+std::string scheme_table() {
+  std::string text = "\n\nSchemes (upper or lower case)";
+  for (const Scheme& scheme : kSchemes) {
+    text += fmt::format("\n  {:<17} {}{}", scheme.name, scheme.help,
+                        scheme.needs_calibration() ? "; needs --calibration" : "");
+  }
+  return text + "\n  INT8              the same as W8A8";
+}
+
+std::vector<std::string> names_of_matches() {
+  std::vector<std::string> names;
+  for (const MatchRow& row : kMatches) names.emplace_back(row.name);
+  return names;
+}
+
+}  // namespace
+
+Run add_compress(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  Options& o = *options;
+  app.add_option("MODEL", o.model, "a Hugging Face directory, plain or already compressed")->required();
+  app.add_option("--scheme", o.scheme, "what the layers become, from the list below")->type_name("NAME");
+  app.add_option("-o,--output", o.output, "the directory to make")->type_name("DIR");
+  app.add_option("--calibration", o.calibration,
+                 "a text on which ranges are watched, for schemes that fix them beforehand")
+      ->type_name("FILE");
+  app.add_option("--context", o.context, "tokens of a calibration sequence")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+      ->capture_default_str();
+  app.add_option("--calibration-tokens", o.calibration_tokens, "tokens of the calibration text that are used at most")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
+      ->capture_default_str();
+  app.add_option("--include", o.include, "compress lm_head too")->type_name("lm_head");
+  app.add_option("--kv-cache", o.kv_cache, "fp8: store scales for an FP8 key-value cache (needs --calibration)")
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "fp8", "int8"}));
+  app.add_option("--match", o.match, "the program whose codes come out, bit for bit")
+      ->check(CLI::IsMember(names_of_matches()))
+      ->capture_default_str();
+  app.add_option("--rounding", o.rounding, "how codes are rounded")
+      ->check(CLI::IsMember({"half_even", "half_away", "toward_zero", "stochastic"}))
+      ->capture_default_str();
+  app.add_option("--seed", o.seed, "of stochastic rounding")->type_name("N")->capture_default_str();
+  app.add_flag("--narrow-range", o.narrow_range, "INT8 codes from -127 instead of -128");
+  app.add_flag("--strict", o.strict, "layers that other programs refuse are an error, not a warning");
+  app.add_flag("--force", o.force, "replace the output if it is there");
+  app.add_flag("--dry-run", o.dry_run, "print what would be done, its size and its time, and write nothing");
+  app.footer(app.get_footer() + scheme_table());
+  return [options](const Common& common) { return compress_model(*options, common); };
+}
+
+}  // namespace octet::cli
