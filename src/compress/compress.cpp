@@ -1,0 +1,70 @@
+#include "compress/compress.h"
+
+#include <chrono>
+#include <future>
+
+#include "base/escape.h"
+#include "base/output.h"
+#include "compress/apply.h"
+#include "compress/save.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Hashes the input beside the work: it reads the same pages.
+class InputHashes {
+ public:
+  InputHashes(const Checkpoint& checkpoint, const CompressOptions& options) {
+    files_.push_back(checkpoint.directory() / "config.json");
+    for (const auto& file : checkpoint.files()) files_.push_back(file->path());
+    if (options.calibration) files_.push_back(*options.calibration);
+    work_ = std::async(std::launch::async, [this] {
+      std::map<std::string, std::string> hashes;
+      for (const fs::path& file : files_) hashes[file.filename().string()] = hash_of_file(file, stop_);
+      return hashes;
+    });
+  }
+  ~InputHashes() { stop_ = true; }
+
+  std::map<std::string, std::string> get() { return work_.get(); }
+
+ private:
+  std::vector<fs::path> files_;
+  std::atomic<bool> stop_{false};
+  std::future<std::map<std::string, std::string>> work_;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
+                        const CalibrationRanges& calibration, Threads& threads,
+                        const std::function<void(int64_t bytes)>& advance) {
+  const auto start = std::chrono::steady_clock::now();
+  CompressResult result{.bytes_before = plan.bytes_before, .bytes_after = plan.bytes_after};
+  OutputDirectory output(options.output, options.force);
+  InputHashes hashes(checkpoint, options);
+  write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);
+  write_config(checkpoint, plan, output.path());
+  for (const OtherFile& file : other_files(checkpoint)) {
+    if (file.left_out.empty()) {
+      copy_into(file.path, output.path());
+    } else {
+      result.notices.push_back(fmt::format("{} {}: left out", printable(file.path.filename().string()), file.left_out));
+    }
+  }
+  write_provenance(options, hashes.get(), output.path());
+  result.layers = static_cast<int64_t>(plan.modules.size());
+  result.seconds = seconds_since(start);
+  const auto sync = std::chrono::steady_clock::now();
+  output.commit();
+  result.sync_seconds = seconds_since(sync);
+  return result;
+}
+
+}  // namespace octet

@@ -1,0 +1,23 @@
+#pragma once
+#include <functional>
+
+#include "base/threads.h"
+#include "compress/calibration.h"
+#include "compress/plan.h"
+
+namespace octet {
+
+struct CompressResult {
+  int64_t bytes_before = 0, bytes_after = 0;  // of all tensors
+  int64_t layers = 0;                         // linear layers that were made
+  double seconds = 0, sync_seconds = 0;       // all but the sync; waiting for the disk
+  std::vector<std::string> notices;           // what was left out of the output
+};
+
+/// Writes the compressed model as plan.h says into options.output, which appears whole or not at all. `checkpoint` is
+/// that of options.model. `advance` is told the bytes of the input as they are done.
+CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
+                        const CalibrationRanges& calibration, Threads& threads,
+                        const std::function<void(int64_t bytes)>& advance);
+
+}  // namespace octet

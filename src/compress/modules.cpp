@@ -1,0 +1,178 @@
+#include "compress/modules.h"
+
+#include "base/error.h"
+#include "models/architectures.h"
+#include "quant/scale.h"
+
+namespace octet {
+namespace {
+
+struct Matrix {
+  int64_t n, k;
+};
+
+// [N,K] of a decoder layer's linear module, by the last part of its name.
+Matrix shape_of(const DecoderConfig& c, std::string_view module) {
+  const std::string_view name = module.substr(module.rfind('.') + 1);
+  const int64_t heads = c.heads * c.head_dim, kv_heads = c.kv_heads * c.head_dim;
+  if (name == "q_proj") return {heads, c.hidden};
+  if (name == "k_proj" || name == "v_proj") return {kv_heads, c.hidden};
+  if (name == "o_proj") return {c.hidden, heads};
+  if (name == "down_proj") return {c.hidden, c.intermediate};
+  return {c.intermediate, c.hidden};
+}
+
+bool is_float(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
+}
+
+// The numbers of a module that is not quantized yet: [N,K] of a float dtype.
+void check_numbers(const Checkpoint& checkpoint, const ModulePlan& module) {
+  const TensorInfo& info = checkpoint.info(module.weight);
+  const std::string where = checkpoint.directory().string();
+  if (info.shape != Shape{module.n, module.k}) {
+    fail("{}: tensor {} has shape {}, but config.json asks for {}", where, module.weight, text_of(info.shape),
+         text_of({module.n, module.k}));
+  }
+  if (!is_float(info.dtype)) {
+    fail("{}: tensor {} has dtype {}; numbers that are not quantized must be F32, BF16 or F16", where, module.weight,
+         name_of(info.dtype));
+  }
+}
+
+const ConfigGroup* group_before(const Plan& plan, const std::string& module) {
+  const ConfigGroup* group = plan.input ? plan.input->group_of(module) : nullptr;
+  return group && group->weights ? group : nullptr;
+}
+
+// Where the numbers [n,k] come from, checked as far as headers tell.
+void fill_source(const Checkpoint& checkpoint, const Plan& plan, ModulePlan& module, Matrix shape) {
+  module.n = shape.n, module.k = shape.k;
+  module.from = group_before(plan, module.name);
+  if (module.from) {
+    module.dtype = plan.model.dtype;
+  } else {
+    check_numbers(checkpoint, module);
+    module.dtype = checkpoint.info(module.weight).dtype;
+  }
+}
+
+// The head: a matrix of its own or, tied, the embedding's numbers under a name of their own from now on.
+void plan_head(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan) {
+  const std::string head(kHead);
+  const bool quantized = group_before(plan, head) != nullptr;
+  if (!quantized && !(options.include_head && options.scheme->weights)) return;
+  plan.unties_head = plan.model.tied && !quantized;
+  ModulePlan module{.name = head, .weight = plan.unties_head ? std::string(kEmbedding) : head + ".weight"};
+  fill_source(checkpoint, plan, module, {plan.model.vocabulary, plan.model.hidden});
+  plan.modules.push_back(std::move(module));
+}
+
+// q, k and v, and gate and up, stand together in fused kernels, which know one scale for all of a tensor's numbers.
+void plan_range_sets(Plan& plan) {
+  const auto& first = plan.modules.front().to;
+  if (!first || first->weights->granularity != Granularity::tensor) return;
+  std::map<std::string, int, std::less<>> set_of;
+  for (size_t i = 0; i < plan.modules.size(); ++i) {
+    ModulePlan& module = plan.modules[i];
+    if (!module.to) continue;
+    const auto [found, is_new] = set_of.emplace(fused_name(module.name), static_cast<int>(plan.range_sets.size()));
+    if (is_new) plan.range_sets.emplace_back();
+    module.range_set = found->second;
+    plan.range_sets[static_cast<size_t>(found->second)].push_back(static_cast<int>(i));
+  }
+}
+
+bool divides(const Quantization& q, const ModulePlan& module) {
+  return (q.group == 0 || module.k % q.group == 0) && (q.block_rows == 0 || module.n % q.block_rows == 0);
+}
+
+// "mlp.down_proj (16 layers), lm_head"
+std::string layer_list(const std::vector<const ModulePlan*>& modules) {
+  std::map<std::string, int> counts;
+  for (const ModulePlan* module : modules) {
+    const size_t layer = module->name.find("layers.");
+    const size_t name = layer == std::string::npos ? 0 : module->name.find('.', layer + 7) + 1;
+    ++counts[module->name.substr(name)];
+  }
+  std::string text;
+  for (const auto& [name, count] : counts) {
+    text += fmt::format("{}{} ({} {})", text.empty() ? "" : ", ", name, count, count == 1 ? "layer" : "layers");
+  }
+  return text;
+}
+
+std::string ragged_warning(const Scheme& scheme, const std::vector<const ModulePlan*>& ragged, bool per_channel) {
+  const std::string layers = layer_list(ragged);
+  const int group = scheme.weights->group;
+  if (per_channel) {
+    return fmt::format(
+        "{}: the width of {} is not a multiple of {}; they get one scale a channel, in a config group of their own",
+        scheme.name, layers, group);
+  }
+  const std::string extent =
+      scheme.weights->block_rows ? fmt::format("blocks of {0}x{0}", group) : fmt::format("groups of {}", group);
+  const char* who = scheme.octet_only    ? "only Octet reads this scheme at all"
+                    : scheme.activations ? "vLLM refuses these layers, and Transformers cannot run them"
+                                         : "vLLM and compressed-tensors refuse these layers";
+  return fmt::format("{}: {} do not divide into {} and end in a shorter one; {}", scheme.name, layers, extent, who);
+}
+
+}  // namespace
+
+std::string fused_name(const std::string& module) {
+  const size_t dot = module.rfind('.') + 1;
+  for (const auto& fused : kFusedLinears) {
+    for (const std::string_view name : fused) {
+      if (module.substr(dot) == name.substr(name.rfind('.') + 1)) {
+        return module.substr(0, dot) + std::string(fused.front().substr(fused.front().rfind('.') + 1));
+      }
+    }
+  }
+  return module;
+}
+
+void plan_modules(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan) {
+  for (const std::string& name : linear_modules(plan.model)) {
+    ModulePlan module{.name = name, .weight = name + ".weight"};
+    fill_source(checkpoint, plan, module, shape_of(plan.model, name));
+    if (module.from || options.scheme->weights) plan.modules.push_back(std::move(module));
+  }
+  plan_head(checkpoint, options, plan);
+}
+
+void assign_groups(const CompressOptions& options, Plan& plan) {
+  const Scheme& scheme = *options.scheme;
+  if (!scheme.weights) return;
+  const std::string head(kHead);
+  std::vector<ModulePlan*> quantized;
+  for (ModulePlan& module : plan.modules) {
+    if (module.name != head || options.include_head) quantized.push_back(&module);
+  }
+  QuantizationConfig config;
+  if (scheme.octet_only) config.method = "octet";
+  config.groups.push_back({{"Linear"}, scheme.weights, scheme.activations, scheme.storage});
+
+  std::vector<const ModulePlan*> ragged;
+  for (const ModulePlan* module : quantized) {
+    if (!divides(*scheme.weights, *module)) ragged.push_back(module);
+  }
+  const bool falls_back = scheme.storage == Storage::pack_quantized && !ragged.empty();
+  if (falls_back) {
+    ConfigGroup channels{{}, per_channel(scheme.weights->format), scheme.activations, scheme.storage};
+    for (const ModulePlan* module : ragged) channels.targets.push_back(module->name);
+    config.groups.push_back(std::move(channels));
+  }
+  if (!ragged.empty()) plan.warnings.push_back(ragged_warning(scheme, ragged, falls_back));
+
+  if (!options.include_head) config.ignore.push_back(head);
+  plan.output = std::move(config);
+  for (ModulePlan* module : quantized) {
+    const bool per_channel = falls_back && !divides(*scheme.weights, *module);
+    module->to = &plan.output->groups[per_channel ? 1 : 0];
+    module->scales = scale_dtype(*module->to->weights, module->dtype, options.quantize.match);
+  }
+  plan_range_sets(plan);
+}
+
+}  // namespace octet

@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quant/options.h"
+#include "tensor/scheme.h"
+
+namespace octet {
+
+/// What `octet compress` is asked for.
+struct CompressOptions {
+  std::filesystem::path model, output;
+  const Scheme* scheme = nullptr;
+  QuantizeOptions quantize;
+  bool include_head = false;  // lm_head too
+  bool kv_cache_fp8 = false;  // scales of an FP8 key-value cache
+  bool strict = false;        // warnings about layers that other programs refuse are errors
+  bool force = false;         // replace the output
+  std::optional<std::filesystem::path> calibration;
+  int64_t context = 512;  // tokens of a calibration sequence, BOS among them
+  int64_t calibration_tokens = 65536;
+  int64_t shard_bytes = 5'000'000'000;
+  std::string command;  // to repeat it, for octet.json
+};
+
+}  // namespace octet

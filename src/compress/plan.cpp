@@ -1,0 +1,170 @@
+#include "compress/plan.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "compress/modules.h"
+
+namespace octet {
+namespace {
+
+// What a quantized module consists of, in any of the formats that are read.
+constexpr std::string_view kModuleTensors[] = {
+    "weight",       "weight_packed", "weight_shape",      "weight_scale",     "weight_scale_inv",
+    "weight_g_idx", "input_scale",   "weight_zero_point", "input_zero_point", "weight_global_scale",
+};
+constexpr std::string_view kCacheScales[] = {".self_attn.k_scale", ".self_attn.v_scale"};
+
+Part part_named(std::string_view tensor) {
+  const std::string_view name = tensor.substr(tensor.rfind('.') + 1);
+  if (name == "weight_scale" || name == "weight_scale_inv") return Part::scales;
+  if (name == "weight_shape") return Part::shape;
+  if (name == "input_scale") return Part::input_scale;
+  if (name == "input_zero_point") return Part::input_zero_point;
+  return Part::codes;
+}
+
+// Lays out the output's tensors in the input's order, a module's together where its first one stood.
+class TensorPlanner {
+ public:
+  TensorPlanner(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan)
+      : checkpoint_(checkpoint), options_(options), plan_(plan) {
+    for (size_t i = 0; i < plan.modules.size(); ++i) module_of_[plan.modules[i].name] = static_cast<int>(i);
+  }
+
+  void run() {
+    for (const std::string& name : checkpoint_.names()) place(name);
+    if (plan_.unties_head) place_module(module_of_.find(kHead)->second);
+    if (options_.kv_cache_fp8) place_cache_scales();
+    for (OutputTensor& tensor : plan_.tensors) {
+      tensor.info.bytes = elements_of(tensor.info.shape) * bytes_of(tensor.info.dtype);
+      plan_.bytes_after += tensor.info.bytes;
+    }
+    plan_.bytes_before = checkpoint_.bytes();
+    cut_into_shards();
+  }
+
+ private:
+  void place(const std::string& name) {
+    const size_t dot = name.rfind('.');
+    const std::string_view last = std::string_view(name).substr(dot == std::string::npos ? 0 : dot + 1);
+    const auto module = dot == std::string::npos ? module_of_.end() : module_of_.find(name.substr(0, dot));
+    const bool of_module =
+        std::find(std::begin(kModuleTensors), std::end(kModuleTensors), last) != std::end(kModuleTensors);
+    if (module != module_of_.end() && of_module) {
+      place_module(module->second);
+    } else if (!is_replaced_cache_scale(name)) {
+      plan_.tensors.push_back({checkpoint_.info(name), Part::copy});
+    }
+  }
+
+  void place_module(int index) {
+    if (!placed_.insert(index).second) return;
+    const ModulePlan& module = plan_.modules[static_cast<size_t>(index)];
+    if (!module.to) {
+      const DType dtype = options_.scheme->weights ? module.dtype : DType::BF16;
+      plan_.tensors.push_back({{module.name + ".weight", dtype, {module.n, module.k}}, Part::numbers, index});
+      return;
+    }
+    const DType scales = module.scales == DType::U8 ? module.dtype : module.scales;
+    // Codes first: the scales are known when they are made.
+    std::vector<TensorInfo> parts = plan_qtensor(module.name, *module.to, module.n, module.k, scales);
+    std::stable_partition(parts.begin(), parts.end(),
+                          [](const auto& info) { return part_named(info.name) == Part::codes; });
+    for (TensorInfo& info : parts) {
+      const Part part = part_named(info.name);
+      plan_.tensors.push_back({std::move(info), part, index});
+    }
+  }
+
+  // Cache scales go with the scheme that had them, or are made anew.
+  bool is_replaced_cache_scale(const std::string& name) const {
+    if (options_.scheme->weights && !options_.kv_cache_fp8) return false;
+    return std::any_of(std::begin(kCacheScales), std::end(kCacheScales),
+                       [&](std::string_view suffix) { return name.ends_with(suffix); });
+  }
+
+  void place_cache_scales() {
+    const DType dtype = scale_dtype(per_tensor(Format::E4M3), plan_.model.dtype, options_.quantize.match);
+    for (int64_t layer = 0; layer < plan_.model.layers; ++layer) {
+      const std::string module = fmt::format("model.layers.{}", layer);
+      const int index = static_cast<int>(layer);
+      plan_.tensors.push_back({{module + std::string(kCacheScales[0]), dtype, {1}}, Part::k_scale, index});
+      plan_.tensors.push_back({{module + std::string(kCacheScales[1]), dtype, {1}}, Part::v_scale, index});
+    }
+  }
+
+  // Files of at most shard_bytes, a module in one of them.
+  void cut_into_shards() {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < plan_.tensors.size();) {
+      size_t end = i + 1;
+      const int module = plan_.tensors[i].module;
+      while (end < plan_.tensors.size() && module >= 0 && plan_.tensors[end].module == module) ++end;
+      int64_t unit = 0;
+      for (size_t at = i; at < end; ++at) unit += plan_.tensors[at].info.bytes;
+      if (bytes > 0 && bytes + unit > options_.shard_bytes) {
+        plan_.shard_ends.push_back(i);
+        bytes = 0;
+      }
+      bytes += unit;
+      i = end;
+    }
+    plan_.shard_ends.push_back(plan_.tensors.size());
+    plan_.sharded = plan_.shard_ends.size() > 1 || checkpoint_.files().size() > 1;
+  }
+
+  const Checkpoint& checkpoint_;
+  const CompressOptions& options_;
+  Plan& plan_;
+  std::map<std::string, int, std::less<>> module_of_;
+  std::set<int> placed_;
+};
+
+void check_options(const Checkpoint& checkpoint, const CompressOptions& options, const Plan& plan) {
+  const Scheme& scheme = *options.scheme;
+  if (!scheme.weights && !plan.input) {
+    fail("{}: is not compressed, so there is nothing to turn back into BF16", checkpoint.directory().string());
+  }
+  if (!scheme.weights && options.kv_cache_fp8) {
+    throw UsageError("--kv-cache fp8 stores scales beside a compressed model; UNQUANTIZED has no place for them");
+  }
+  if (options.calibration) return;
+  if (scheme.needs_calibration()) {
+    throw UsageError(fmt::format(
+        "{} fixes the range of every layer's input beforehand: give a text to watch it on with --calibration FILE",
+        scheme.name));
+  }
+  if (options.kv_cache_fp8) {
+    throw UsageError(
+        "--kv-cache fp8 stores the range of every layer's keys and values: give a text to watch them on with "
+        "--calibration FILE");
+  }
+}
+
+}  // namespace
+
+Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
+  Plan plan;
+  const std::string where = (checkpoint.directory() / "config.json").string();
+  const Json config = parse_json(checkpoint.config_text(), where);
+  plan.model = read_decoder_config(config, where);
+  plan.input = read_quantization_config(config, where);
+  plan.model.dtype = checkpoint.info(kEmbedding).dtype;
+  check_options(checkpoint, options, plan);
+  plan_modules(checkpoint, options, plan);
+  if (plan.modules.empty()) fail("{}: has no layer to compress", checkpoint.directory().string());
+  if (plan.model.tied && checkpoint.has(std::string(kHead) + ".weight")) {
+    plan.warnings.push_back(fmt::format("{}: tie_word_embeddings is true, so the stored lm_head is not used", where));
+  }
+  assign_groups(options, plan);
+  if (plan.output) {
+    plan.output->kv_cache = plan.input ? plan.input->kv_cache : std::nullopt;
+    if (options.kv_cache_fp8) plan.output->kv_cache = per_tensor(Format::E4M3);
+  }
+  TensorPlanner(checkpoint, options, plan).run();
+  return plan;
+}
+
+}  // namespace octet
