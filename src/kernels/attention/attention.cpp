@@ -14,6 +14,7 @@ std::span<const Kernel<const AttentionKernel>> attention_kernels() {
   static constexpr Kernel<const AttentionKernel> kList[] = {
       {"avx512_bf16", kAvx512 | kAvx512Bf16 | kAvx512Vbmi, &kAttentionAvx512Bf16},
       {"avx512", kAvx512, &kAttentionAvx512},
+      {"avx2", kAvx2, &kAttentionAvx2},
       {"reference", 0, &kAttentionReference},
   };
   return kList;

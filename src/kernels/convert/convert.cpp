@@ -31,6 +31,7 @@ int source_of(Format from) {
 std::span<const Kernel<const ConvertKernel>> convert_kernels() {
   static constexpr Kernel<const ConvertKernel> kList[] = {
       {"avx512", kAvx512, &kConvertAvx512},
+      {"avx2", kAvx2, &kConvertAvx2},
       {"reference", 0, &kConvertReference},
   };
   return kList;
