@@ -81,7 +81,8 @@ TEST(HostileTokenizer, AddedTokensMustNotTakeIdsOfOthers) {
   expect_error(added(R"([{"id": 3}])"), "content");
   expect_error(added(R"([3])"), "added_tokens[0]");
   expect_error(added(R"({"id": 3})"), "added_tokens");
-  expect_error(added(R"([{"id": 3, "content": ")" + std::string(1 << 20, 'x') + R"("}])"), "added token may have");
+  const std::string long_content(1 << 20, 'x');
+  expect_error(added(fmt::format(R"([{{"id": 3, "content": "{}"}}])", long_content)), "added token may have");
   // Tokens inside tokens: the longest is found, nothing goes round.
   const auto tokenizer = Tokenizer::parse(
       added(R"([{"id": 3, "content": "<a>"}, {"id": 4, "content": "<a><a>"}, {"id": 0, "content": "a"}])"), "x");

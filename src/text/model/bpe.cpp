@@ -97,10 +97,9 @@ const PairTable& Bpe::joints() const {
 }
 
 int32_t Bpe::character(std::string_view piece, size_t begin, size_t end) const {
-  if (end - begin <= 2) {
-    size_t at = begin;
-    return direct_[next_code_point(piece, at)];
-  }
+  size_t at = begin;
+  const char32_t c = next_code_point(piece, at);
+  if (c < kDirect) return direct_[c];
   return vocabulary_.find(piece.substr(begin, end - begin));
 }
 

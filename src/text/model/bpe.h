@@ -20,7 +20,7 @@ class Bpe : public Model {
 
  private:
   static constexpr int32_t kAbsent = -1;
-  static constexpr size_t kDirect = 0x800;  // code points of up to two bytes
+  static constexpr size_t kDirect = 0x3000;  // code points whose token is kept at hand, ▁ among them
 
   void read_merges(const RawTokenizer& raw);
   void read_bytes();
