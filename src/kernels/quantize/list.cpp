@@ -5,9 +5,13 @@ namespace octet::kernels {
 namespace {
 
 constexpr Kernel<QuantizeFunction> kQuantize[] = {
+    {"avx512", kAvx512, quantize_row__avx512},
+    {"avx2", kAvx2, quantize_row__avx2},
     {"reference", 0, quantize_row__reference},
 };
 constexpr Kernel<SumFunction> kSum[] = {
+    {"avx512", kAvx512, sum_codes__avx512},
+    {"avx2", kAvx2, sum_codes__avx2},
     {"reference", 0, sum_codes__reference},
 };
 
