@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
-#include "base/json.h"
+#include "files/shard_index.h"
 
 namespace octet {
 namespace {
@@ -12,8 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxConfig = size_t{16} << 20;
-constexpr size_t kMaxIndex = size_t{64} << 20;
-constexpr size_t kMaxShards = 100'000;
 constexpr size_t kShown = 200;
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
@@ -85,41 +83,6 @@ std::string read_config(const fs::path& path) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
-// A shard lies in the checkpoint's directory or below it, whatever the index says.
-void check_shard_name(const std::string& shard, const std::string& where) {
-  const fs::path path(shard);
-  bool inside = !shard.empty() && path.is_relative() && shard.find('\0') == std::string::npos;
-  for (const auto& part : path) inside = inside && part != "..";
-  if (!inside)
-    fail("{}: names the shard \"{}\", which is not a file name inside this directory", where, shown_name(shard));
-}
-
-// Tensor to shard.
-std::map<std::string, std::string> read_weight_map(const fs::path& path) {
-  const std::string where = shown(path);
-  const Json index = read_json(path, kMaxIndex);
-  const auto found = index.is_object() ? index.find("weight_map") : index.end();
-  if (found == index.end() || !found->is_object()) fail("{}: has no object weight_map", where);
-  if (found->empty()) fail("{}: weight_map names no tensor", where);
-  std::map<std::string, std::string> result;
-  for (const auto& [tensor, shard] : found->items()) {
-    if (!shard.is_string())
-      fail("{}: weight_map has {} for tensor {}, not a file name", where, json_text(shard), shown_name(tensor));
-    result.emplace_hint(result.end(), tensor, shard.get<std::string>());
-  }
-  return result;
-}
-
-std::vector<std::string> shards_of(const std::map<std::string, std::string>& weight_map, const std::string& where) {
-  std::set<std::string> shards;
-  for (const auto& [tensor, shard] : weight_map) {
-    shards.insert(shard);
-    if (shards.size() > kMaxShards) fail("{}: names more than {} shards", where, with_commas(kMaxShards));
-  }
-  for (const auto& shard : shards) check_shard_name(shard, where);
-  return {shards.begin(), shards.end()};
-}
-
 }  // namespace
 
 Checkpoint Checkpoint::open(const fs::path& directory) {
@@ -150,21 +113,20 @@ void Checkpoint::add_file(const fs::path& path) {
   }
 }
 
-void Checkpoint::add_shards(const fs::path& index) {
-  const auto weight_map = read_weight_map(index);
-  const auto shards = shards_of(weight_map, shown(index));
-  for (const auto& shard : shards) {
+void Checkpoint::add_shards(const fs::path& path) {
+  const ShardIndex index = read_shard_index(path);
+  for (const auto& shard : index.shards) {
     std::error_code error;
     if (!fs::exists(directory_ / shard, error)) {
       fail("{}: the shard {} is not there; fetch it", shown(directory_), shown_name(shard));
     }
   }
-  for (const auto& shard : shards) add_file(directory_ / shard);
-  for (const auto& [tensor, shard] : weight_map) {
+  for (const auto& shard : index.shards) add_file(directory_ / shard);
+  for (const auto& [tensor, shard] : index.shard_of) {
     const auto place = places_.find(tensor);
-    const auto expected = std::lower_bound(shards.begin(), shards.end(), shard) - shards.begin();
-    if (place != places_.end() && place->second.file == static_cast<size_t>(expected)) continue;
-    fail("{}: lists tensor {} in {}, which does not hold it", shown(index), shown_name(tensor), shown_name(shard));
+    if (place != places_.end() && place->second.file == shard) continue;
+    fail("{}: lists tensor {} in {}, which does not hold it", shown(path), shown_name(tensor),
+         shown_name(index.shards[shard]));
   }
 }
 

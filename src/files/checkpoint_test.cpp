@@ -89,12 +89,21 @@ TEST(Checkpoint, RefusesAnIndexThatIsDamaged) {
   Sharded sharded;
   sharded.index("{");
   sharded.expect_refused({"index.json", "not JSON"});
-  for (const char* text : {"[]", "{}", R"({"weight_map":[]})", R"({"weight_map":{}})"}) {
+  for (const char* text : {"7", "\"x\"", "null", "{}", R"({"weight_map":[]})", R"({"weight_map":7})",
+                           R"({"a":{"weight_map":{"a":"model-1.safetensors"}}})", R"({"weight_map":{}})"}) {
     sharded.index(text);
     sharded.expect_refused({"index.json", "weight_map"});
   }
   sharded.index(R"({"weight_map":{"a":7}})");
-  sharded.expect_refused({"index.json", "tensor a", "7"});
+  sharded.expect_refused({"index.json", "tensor a", "a number"});
+  sharded.index(R"({"weight_map":{"a":{"b":"c"}}})");
+  sharded.expect_refused({"index.json", "tensor a", "an object"});
+  sharded.index(R"({"weight_map":{"a":"model-1.safetensors"},"weight_map":{}})");
+  sharded.expect_refused({"index.json", "weight_map", "twice"});
+  sharded.index("{\"metadata\":" + std::string(100'000, '['));
+  sharded.expect_refused({"index.json", "nested"});
+  sharded.index(std::string_view("{}\0", 3));
+  sharded.expect_refused({"index.json", "NUL"});
   sharded.index(R"({"weight_map":{"a":"model-1.safetensors","a":"model-2.safetensors"}})");
   sharded.expect_refused({"index.json", "\"a\" stands twice"});
 }
@@ -118,7 +127,7 @@ TEST(Checkpoint, RefusesATensorInTwoShards) {
 TEST(Checkpoint, RefusesAMillionShardsAtOnce) {
   Sharded sharded;
   std::string text = R"({"weight_map":{)";
-  for (int i = 0; i < 200'000; ++i) text += fmt::format(R"("t{}":"s{}",)", i, i);
+  for (int i = 0; i < 1'000'000; ++i) text += fmt::format(R"("t{}":"s{}",)", i, i);
   sharded.index(text + R"("z":"z"}})");
   sharded.expect_refused({"more than 100,000 shards"});
 }
