@@ -36,12 +36,12 @@ AddedTokens::AddedTokens(const StepJson& root, const Vocabulary& vocabulary, con
     const int64_t id = json.number("id", -1);
     const int32_t known = vocabulary.find(token.content);
     if (known < 0 && (id < 0 || id > limit)) {
-      fail("{}: {} has the id {}, which is not one of 0 to {}", json.where, printable(token.content), id, limit);
+      fail("{}: {} has the id {}, which is not one of 0 to {}", json.where, shown(token.content), id, limit);
     }
     token.id = known >= 0 ? known : static_cast<int32_t>(id);
     if (known < 0 && (vocabulary.has(token.id) || by_id_.count(token.id))) {
-      fail("{}: {} has the id {}, which belongs to {}", json.where, printable(token.content), id,
-           printable(vocabulary.has(token.id) ? vocabulary.token(token.id) : tokens_[by_id_.at(token.id)].content));
+      fail("{}: {} has the id {}, which belongs to {}", json.where, shown(token.content), id,
+           shown(vocabulary.has(token.id) ? vocabulary.token(token.id) : tokens_[by_id_.at(token.id)].content));
     }
     largest_id_ = std::max(largest_id_, token.id);
     by_content_[token.content] = tokens_.size();

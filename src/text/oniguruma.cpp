@@ -49,7 +49,7 @@ class Translator {
 
  private:
   [[noreturn]] void refuse(std::string_view what) const {
-    fail("{}: the expression {} has {}, which is not supported", where_, printable(in_), what);
+    fail("{}: the expression {} has {}, which is not supported", where_, shown(in_), what);
   }
   bool next_is(std::string_view text) const { return in_.substr(at_, text.size()) == text; }
 

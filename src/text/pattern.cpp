@@ -67,7 +67,7 @@ struct Pattern::Compiled {
     pcre2_set_parens_nest_limit(context.get(), 100);
     code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                          PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset, context.get());
-    if (!code) fail("{}: the expression {} does not compile: {}", where, printable(oniguruma), message_of(error));
+    if (!code) fail("{}: the expression {} does not compile: {}", where, shown(oniguruma), message_of(error));
     jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
   }
   ~Compiled() { pcre2_code_free(code); }
@@ -84,7 +84,7 @@ struct Pattern::Compiled {
           pcre2_match(code, subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, runner.data, runner.context);
     }
     if (rc == PCRE2_ERROR_NOMATCH) return false;
-    if (rc < 0) fail("{}: the expression {} fails on this text: {}", where, printable(expression), message_of(rc));
+    if (rc < 0) fail("{}: the expression {} fails on this text: {}", where, shown(expression), message_of(rc));
     const size_t* bounds = pcre2_get_ovector_pointer(runner.data);
     found = {std::min(bounds[0], bounds[1]), bounds[1]};
     return true;
@@ -142,7 +142,7 @@ void Pattern::find_all(std::string_view text, std::vector<Range>& out) const {
       last_end = found.end;
     }
     if (++matches % 256 == 0 && std::chrono::steady_clock::now() > deadline) {
-      fail("{}: the expression {} takes too long on this text", where_, printable(compiled_->expression));
+      fail("{}: the expression {} takes too long on this text", where_, shown(compiled_->expression));
     }
   }
 }

@@ -91,7 +91,7 @@ class Reader {
 
   bool key(std::string& name) {
     if (part_ == Part::kVocabulary) return token(name);
-    if (stack_.back()->contains(name)) fail("{}: the key {} stands twice", out_.where, printable(name));
+    if (stack_.back()->contains(name)) fail("{}: the key {} stands twice", out_.where, shown(name));
     const bool flat = stack_.size() == 2 && model_ == stack_.back() && (name == "vocab" || name == "merges");
     if (stack_.size() == 1 && name == "model") model_is_next_ = true;
     slot_ = &(*stack_.back())[name];
@@ -139,7 +139,7 @@ class Reader {
     if (line.substr(0, 8) == "#version") return true;  // as in merges.txt
     const size_t space = line.find(' ');
     if (space == line.npos || line.find(' ', space + 1) != line.npos) {
-      fail("{}: model.merges has {}, which is not two tokens and a space", out_.where, printable(line));
+      fail("{}: model.merges has {}, which is not two tokens and a space", out_.where, shown(line));
     }
     return merge(line.substr(0, space), line.substr(space + 1));
   }

@@ -48,7 +48,7 @@ char32_t StepJson::character(const char* key, char32_t fallback) const {
   const std::string value = text(key);
   size_t at = 0;
   const char32_t c = value.empty() ? 0 : next_code_point(value, at);
-  if (value.empty() || at != value.size()) fail("{}: {} is {}, not one character", where, key, printable(value));
+  if (value.empty() || at != value.size()) fail("{}: {} is {}, not one character", where, key, shown(value));
   return c;
 }
 

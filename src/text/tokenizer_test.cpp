@@ -47,7 +47,8 @@ TEST(Tokenizer, AddsTheSpecialTokensOfStories260K) {
   const auto directory = kData / "models" / "stories260K";
   if (!std::filesystem::exists(directory)) GTEST_SKIP() << directory << " is not there";
   const Tokenizer tokenizer = Tokenizer::load(directory);
-  for (const Json& c : read_json(directory / "reference.json").at("tokenizer_vectors")) {
+  const Json reference = read_json(directory / "reference.json");
+  for (const Json& c : reference.at("tokenizer_vectors")) {
     const auto text = c.at("text").get<std::string>();
     EXPECT_EQ(tokenizer.encode(text, true), c.at("ids").get<std::vector<int32_t>>()) << text;
   }

@@ -1,6 +1,7 @@
 #include "text/vocabulary.h"
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "text/hash.h"
 
 namespace octet {
@@ -13,18 +14,8 @@ constexpr int64_t largest_id(size_t tokens) {
 
 }  // namespace
 
-std::string printable(std::string_view token) {
-  constexpr size_t kShown = 60;
-  std::string out = "\"";
-  for (const char c : token.substr(0, kShown)) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out + (token.size() > kShown ? "…\"" : "\"");
+std::string shown(std::string_view token) {
+  return fmt::format("\"{}\"", printable(token, 60));
 }
 
 Vocabulary::Vocabulary(std::string text, const std::vector<Entry>& entries, bool repeats, const std::string& where)
@@ -33,10 +24,10 @@ Vocabulary::Vocabulary(std::string text, const std::vector<Entry>& entries, bool
   const int64_t limit = largest_id(entries.size());
   int64_t count = 0;
   for (const Entry& e : entries) {
-    if (e.id < 0) fail("{}: model.vocab gives {} the negative id {}", where, printable(token(e)), e.id);
+    if (e.id < 0) fail("{}: model.vocab gives {} the negative id {}", where, shown(token(e)), e.id);
     if (e.id > limit) {
-      fail("{}: model.vocab gives {} the id {}, too large for a vocabulary of {} tokens", where, printable(token(e)),
-           e.id, entries.size());
+      fail("{}: model.vocab gives {} the id {}, too large for a vocabulary of {} tokens", where, shown(token(e)), e.id,
+           entries.size());
     }
     count = std::max(count, e.id + 1);
     longest_ = std::max<size_t>(longest_, e.size);
@@ -47,13 +38,13 @@ Vocabulary::Vocabulary(std::string text, const std::vector<Entry>& entries, bool
     Span& span = spans_[static_cast<size_t>(e.id)];
     if (span.used) {
       fail("{}: model.vocab gives the id {} to both {} and {}", where, e.id,
-           printable(std::string_view(text_).substr(span.begin, span.size)), printable(token(e)));
+           shown(std::string_view(text_).substr(span.begin, span.size)), shown(token(e)));
     }
     span.begin = e.begin;
     span.size = e.size & 0x7fffffffu;
     span.used = 1;
     if (!place(static_cast<int32_t>(e.id)) && !repeats) {
-      fail("{}: model.vocab has the token {} twice", where, printable(token(e)));
+      fail("{}: model.vocab has the token {} twice", where, shown(token(e)));
     }
   }
 }

@@ -49,7 +49,7 @@ class Vocabulary {
   size_t longest_ = 0;
 };
 
-/// A token as it may stand in a message: escaped, and cut when long.
-std::string printable(std::string_view token);
+/// A token as it may stand in a message: quoted, escaped, and cut when long.
+std::string shown(std::string_view token);
 
 }  // namespace octet

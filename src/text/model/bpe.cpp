@@ -61,7 +61,7 @@ void Bpe::read_merges(const RawTokenizer& raw) {
     const std::string_view left = raw.left(raw.merges[i]), right = raw.right(raw.merges[i]);
     const auto known = [&](std::string_view token) {
       const int32_t id = vocabulary_.find(token);
-      if (id < 0) fail("{}: merges[{}] names {}, which vocab does not have", where_, i, printable(token));
+      if (id < 0) fail("{}: merges[{}] names {}, which vocab does not have", where_, i, shown(token));
       return id;
     };
     const int32_t left_id = known(left), right_id = known(right);
@@ -105,7 +105,7 @@ int32_t Bpe::character(std::string_view piece, size_t begin, size_t end) const {
 
 int32_t Bpe::unknown() const {
   const int32_t id = vocabulary_.find(unknown_token_);
-  if (id < 0) fail("{}: unk_token {} is needed but vocab does not have it", where_, printable(unknown_token_));
+  if (id < 0) fail("{}: unk_token {} is needed but vocab does not have it", where_, shown(unknown_token_));
   return id;
 }
 

@@ -17,7 +17,7 @@ class WordLevel : public Model {
   void encode(std::string_view piece, WordCache&, std::vector<int32_t>& ids) const override {
     const int32_t id = vocabulary_.find(piece);
     if (id < 0 && unknown_ < 0) {
-      fail("{}: unk_token {} is needed but vocab does not have it", where_, printable(unknown_token_));
+      fail("{}: unk_token {} is needed but vocab does not have it", where_, shown(unknown_token_));
     }
     ids.push_back(id < 0 ? unknown_ : id);
   }

@@ -26,8 +26,7 @@ class WordPiece : public Model {
     const size_t from = ids.size();
     if (too_long(piece) || !append_longest(piece, ids)) {
       ids.resize(from);
-      if (unknown_ < 0)
-        fail("{}: unk_token {} is needed but vocab does not have it", where_, printable(unknown_token_));
+      if (unknown_ < 0) fail("{}: unk_token {} is needed but vocab does not have it", where_, shown(unknown_token_));
       ids.push_back(unknown_);
     }
     if (keep) cache.add(piece, 0, ids, from);

@@ -43,8 +43,8 @@ class TemplateProcessing : public PostProcessor {
 
   static std::vector<int32_t> ids_of(const StepJson& json, const std::string& name) {
     const StepJson tokens{json.at("special_tokens"), json.where + ".special_tokens"};
-    if (!tokens.has(name.c_str())) fail("{}: has no {}, which the template uses", tokens.where, printable(name));
-    const StepJson token{tokens.at(name.c_str()), fmt::format("{}[{}]", tokens.where, printable(name))};
+    if (!tokens.has(name.c_str())) fail("{}: has no {}, which the template uses", tokens.where, shown(name));
+    const StepJson token{tokens.at(name.c_str()), fmt::format("{}[{}]", tokens.where, shown(name))};
     const Json& list = token.at("ids");
     if (!list.is_array()) fail("{}: ids is not a list", token.where);
     std::vector<int32_t> out;
