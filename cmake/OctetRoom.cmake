@@ -28,6 +28,12 @@ set(OCTET_ISA_FLAGS_avx512bf16 ${OCTET_ISA_FLAGS_avx512vnni} -mavx512bf16 -mavx5
 set(OCTET_ISAS avx2 avx512 avx512vnni avx512bf16)
 set(OCTET_ROOMS "" CACHE INTERNAL "")
 
+# Names of tests differ between builds, so that one run of ctest can hold both.
+set(OCTET_TEST_PREFIX "")
+if(OCTET_SANITIZE)
+  set(OCTET_TEST_PREFIX "sanitized.")
+endif()
+
 function(octet_isa_sources)
   foreach(source ${ARGN})
     if(NOT source MATCHES "_(avx2|avx512|avx512vnni|avx512bf16)\\.cpp$")
@@ -67,5 +73,5 @@ function(octet_test name)
   target_precompile_headers(${name} REUSE_FROM octet_pch)
   target_compile_definitions(${name} PRIVATE OCTET_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden"
                                              OCTET_DATA_DIR="${PROJECT_SOURCE_DIR}/../shared/data")
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} TEST_PREFIX "${OCTET_TEST_PREFIX}${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()

@@ -1,6 +1,11 @@
 #include "base/progress.h"
 
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
 
 #include "base/terminal.h"
 
@@ -55,6 +60,59 @@ TEST(Progress, OffATerminalIsSilentAndHarmless) {
     progress.advance(20);
   }
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+/// Standard error on a pseudo-terminal of 60 columns while the object lives.
+class TerminalForStderr {
+ public:
+  TerminalForStderr() {
+    winsize size{24, 60, 0, 0};
+    EXPECT_EQ(openpty(&master_, &slave_, nullptr, nullptr, &size), 0);
+    saved_ = dup(STDERR_FILENO);
+    dup2(slave_, STDERR_FILENO);
+  }
+  /// Ends it, and gives what was shown.
+  std::string shown() {
+    dup2(saved_, STDERR_FILENO);
+    close(saved_);
+    close(slave_);
+    std::string text;
+    char buffer[4096];
+    for (ssize_t got; (got = read(master_, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(got));
+    close(master_);
+    return text;
+  }
+
+ private:
+  int master_ = -1, slave_ = -1, saved_ = -1;
+};
+
+TEST(Progress, OnATerminalIsShownAfterASecondAndClearedAtTheEnd) {
+  TerminalForStderr terminal;
+  {
+    Progress progress("working", 100, "layers");
+    for (int i = 0; i < 13; ++i) {
+      progress.advance(5);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    print_notice("a warning");
+  }
+  const std::string text = terminal.shown();
+  EXPECT_NE(text.find("working"), std::string::npos);
+  EXPECT_NE(text.find("layers/s"), std::string::npos);
+  EXPECT_NE(text.find("left"), std::string::npos);
+  EXPECT_NE(text.find("\r\x1b[Ka warning\r\n"), std::string::npos);
+  EXPECT_EQ(text.substr(text.size() - 4), "\r\x1b[K");
+}
+
+TEST(Progress, OfShortWorkIsNeverShown) {
+  TerminalForStderr terminal;
+  {
+    Progress progress("working", 2);
+    progress.advance();
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  }
+  EXPECT_EQ(terminal.shown(), "");
 }
 
 }  // namespace

@@ -45,15 +45,18 @@ std::string unknown_verb(const std::string& word) {
   return fmt::format("there is no verb {}; octet --help lists them", word);
 }
 
-int wrong_usage(CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments, bool json) {
+std::string usage_sentence(CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
   const auto chosen = app.get_subcommands();
   if (chosen.empty()) {
     for (const std::string& word : arguments) {
-      if (word.rfind("-", 0) != 0) return report(kWrongUsage, unknown_verb(word), json);
+      if (word.rfind("-", 0) != 0) return unknown_verb(word);
     }
   }
-  const std::string verb = chosen.empty() ? "" : " " + chosen.front()->get_name();
-  return report(kWrongUsage, fmt::format("{}; see octet{} --help", error.what(), verb), json);
+  const std::string help = chosen.empty() ? "octet --help" : "octet " + chosen.front()->get_name() + " --help";
+  for (const std::string& word : app.remaining(true)) {
+    if (word.rfind("--", 0) == 0) return fmt::format("there is no option {} here; see {}", word, help);
+  }
+  return fmt::format("{}; see {}", error.what(), help);
 }
 
 struct Program {
@@ -107,7 +110,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion&) {
     print("octet " OCTET_VERSION "\n");
   } catch (const CLI::ParseError& error) {
-    return wrong_usage(program.app, error, arguments, json);
+    return report(kWrongUsage, usage_sentence(program.app, error, arguments), json);
   } catch (const UsageError& error) {
     return report(kWrongUsage, error.what(), json);
   } catch (const std::bad_alloc&) {
