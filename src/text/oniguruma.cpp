@@ -150,7 +150,7 @@ class Translator {
     const std::string_view two = in_.substr(at_, 2);
     std::string set;
     if (two == "\\w" || two == "\\W") {
-    out_ += single ? set : fmt::format("[{}]", set);
+      set = fmt::format("{}{}", two == "\\W" ? "^" : "", word());
       at_ += 2;
     } else {
       set = class_escape();
