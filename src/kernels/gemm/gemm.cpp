@@ -120,45 +120,87 @@ class Product {
   }
 
   void task(int64_t row_begin, int64_t row_end, int64_t panel_begin, int64_t panel_end) const {
-    thread_local Buffer acc, widened;
-    const int64_t rows = row_end - row_begin;
-    acc.grow(static_cast<size_t>((panel_end - panel_begin) * rows * kPanelStepBytes));
+    thread_local Buffer acc, totals, widened;
+    Block block{row_begin, row_end, panel_begin, panel_end};
+    const auto bytes = static_cast<size_t>((panel_end - panel_begin) * (row_end - row_begin) * kPanelStepBytes);
+    acc.grow(w_.cut ? bytes : kTileRows * kPanelStepBytes);
+    if (w_.segments.size() > 1) totals.grow(bytes);
     if (w_.encoding != Encoding::direct) widened.grow(static_cast<size_t>(kChunkSteps * kPanelStepBytes));
+    block.acc = acc.data();
+    block.totals = totals.data();
     for (const Chunk& chunk : w_.chunks) {
-      for (int64_t p = panel_begin; p < panel_end; ++p) {
-        const std::byte* weight = chunk_of(chunk, p, widened);
-        std::byte* sums = acc.data() + (p - panel_begin) * rows * kPanelStepBytes;
-        tiles(chunk, p, weight, row_begin, row_end, sums);
-      }
+      for (int64_t p = panel_begin; p < panel_end; ++p) tiles(block, chunk, p, chunk_of(chunk, p, widened));
     }
   }
 
  private:
-  const std::byte* chunk_of(const Chunk& chunk, int64_t panel, const Buffer& widened) const {
+  /// Rows and panels of a task, and its scratch: [panels][rows][kPanel] each.
+  struct Block {
+    int64_t row_begin, row_end, panel_begin, panel_end;
+    std::byte* acc = nullptr;
+    std::byte* totals = nullptr;
+  };
+
+  /// Memory that will be read next.
+  struct Ahead {
+    const std::byte* from = nullptr;
+    int64_t bytes = 0;
+  };
+
+  Ahead codes_of(const Chunk& chunk, int64_t panel) const {
     const int64_t bytes = kEncodingStepBytes[static_cast<int>(w_.encoding)];
-    const std::byte* codes = w_.codes.data() + (panel * w_.steps + chunk.first_step) * bytes;
+    return {w_.codes.data() + (panel * w_.steps + chunk.first_step) * bytes, chunk.steps * bytes};
+  }
+
+  const std::byte* chunk_of(const Chunk& chunk, int64_t panel, const Buffer& widened) const {
+    const std::byte* codes = codes_of(chunk, panel).from;
     if (w_.encoding == Encoding::direct) return codes;
     kernels_.widen({w_.encoding, codes, chunk.steps, w_.table, widened.data()});
     return widened.data();
   }
 
-  void tiles(const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row_begin, int64_t row_end,
-             std::byte* acc) const {
-    const int64_t count = divide_up(row_end - row_begin, kTileRows);
+  /// The codes that the task will want after this chunk of this panel.
+  Ahead codes_after(const Block& block, const Chunk& chunk, int64_t panel) const {
+    if (panel + 1 < block.panel_end) return codes_of(chunk, panel + 1);
+    return &chunk == &w_.chunks.back() ? Ahead{} : codes_of((&chunk)[1], block.panel_begin);
+  }
+
+  void tiles(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight) const {
+    const int64_t rows = block.row_end - block.row_begin, count = divide_up(rows, kTileRows);
+    const Ahead ahead = codes_after(block, chunk, panel);
+    const bool writes = &chunk == &w_.chunks.back();
     for (int64_t i = 0; i < count; ++i) {  // tiles of nearly the same height
-      const int64_t begin = row_begin + (row_end - row_begin) * i / count;
-      const int64_t end = row_begin + (row_end - row_begin) * (i + 1) / count;
-      tile(chunk, panel, weight, begin, end, acc + (begin - row_begin) * kPanelStepBytes);
+      const int64_t begin = block.row_begin + rows * i / count, end = block.row_begin + rows * (i + 1) / count;
+      prefetch({ahead.from + ahead.bytes * i / count, ahead.bytes * (i + 1) / count - ahead.bytes * i / count});
+      if (writes) prefetch_output(panel, begin, end);
+      if (!writes) prefetch_input(block, (&chunk)[1], panel, begin, end);
+      tile(block, chunk, panel, weight, begin, end);
     }
   }
 
-  void tile(const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row, int64_t row_end,
-            std::byte* acc) const {
+  static void prefetch(const Ahead& ahead) {
+    for (int64_t at = 0; at < ahead.bytes; at += 64) __builtin_prefetch(ahead.from + at, 0, 2);
+  }
+
+  /// A part of the input's next chunk: the panels of a block share the work.
+  void prefetch_input(const Block& block, const Chunk& next, int64_t panel, int64_t row, int64_t row_end) const {
+    const int64_t panels = block.panel_end - block.panel_begin, bytes = next.steps * kStepBytes;
+    const int64_t from = bytes * (panel - block.panel_begin) / panels,
+                  to = bytes * (panel - block.panel_begin + 1) / panels;
+    for (; row < row_end; ++row)
+      prefetch({a_.rows + row * a_.row_bytes + next.first_step * kStepBytes + from, to - from});
+  }
+
+  void tile(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row,
+            int64_t row_end) const {
     const int64_t first = panel * kPanel;
+    const int64_t rows = block.row_end - block.row_begin;
+    const int64_t scratch = ((panel - block.panel_begin) * rows + row - block.row_begin) * kPanelStepBytes;
     Tile t;
     t.a_stride = a_.row_bytes;
     t.rows = static_cast<int>(row_end - row);
-    t.acc = acc;
+    t.acc = w_.cut ? block.acc + scratch : block.acc;
+    t.totals = reinterpret_cast<float*>(block.totals + scratch);
     t.y = y_ + row * stride_ + first;
     t.y_stride = stride_;
     t.columns = static_cast<int>(std::min<int64_t>(kPanel, w_.n - first));
@@ -168,10 +210,18 @@ class Product {
       t.a = a_.rows + row * a_.row_bytes + piece.first_step * kStepBytes;
       t.w = weight + (piece.first_step - chunk.first_step) * kPanelStepBytes;
       t.steps = piece.steps;
-      t.resume = !piece.begins;
-      t.flush = piece.ends;
-      if (t.flush) corrections(t, panel, row, piece.segment);
+      t.begins = piece.begins;
+      t.ends = piece.ends;
+      if (t.begins || t.ends) corrections(t, panel, row, piece.segment);
       kernels_.tile(t);
+    }
+  }
+
+  void prefetch_output(int64_t panel, int64_t row, int64_t row_end) const {
+    for (; row < row_end; ++row) {
+      const float* y = y_ + row * stride_ + panel * kPanel;
+      __builtin_prefetch(y, 1);
+      if (panel * kPanel + 16 < w_.n) __builtin_prefetch(y + 16, 1);
     }
   }
 
@@ -180,6 +230,7 @@ class Product {
     const auto segments = static_cast<int64_t>(w_.segments.size());
     const int64_t group = (panel * w_.weight_groups + s.weight_group) * kPanel;
     t.first = segment == 0;
+    t.last = segment + 1 == segments;
     t.weight_scales = w_.scales.as<float>() + group;
     t.zero_points = w_.zero_points.bytes() ? w_.zero_points.as<int32_t>() + group : nullptr;
     t.column_offsets =

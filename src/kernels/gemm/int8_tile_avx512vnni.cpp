@@ -3,13 +3,28 @@
 #include "kernels/gemm/tile.h"
 
 #define OCTET_TILE_OPCODE "vpdpbusd"
+// The sums of row r start at what takes back the 128 that every code of the weight is too large by.
+#define OCTET_TILE_START(r, low, high)           \
+  ".if %c[rows] > " #r                           \
+  "\n\t"                                         \
+  "vpbroadcastd 4*" #r "(%[start]), %%zmm" #low  \
+  "\n\t"                                         \
+  "vpbroadcastd 4*" #r "(%[start]), %%zmm" #high \
+  "\n\t"                                         \
+  ".endif\n\t"
 
 namespace octet::kernels {
 namespace {
 
 using Sum = __m512i;
-Sum zero() {
-  return _mm512_setzero_si512();
+int32_t start_of(const Tile& t, int row) {
+  return -128 * static_cast<const int32_t*>(t.row_sums)[row * t.row_sum_stride];
+}
+void put_starts(const Tile& t, int32_t* starts) {
+  for (int r = 0; r < t.rows; ++r) starts[r] = start_of(t, r);
+}
+Sum start(const Tile& t, int row) {
+  return _mm512_set1_epi32(start_of(t, row));
 }
 Sum load(const void* from) {
   return _mm512_load_si512(from);
@@ -21,19 +36,23 @@ Sum multiply_add(Sum sum, __m512i w, __m512i a) {
   return _mm512_dpbusd_epi32(sum, w, a);
 }
 
-/// sum (code - zero point) (q - zx) from sum (code + 128) q.
+/// What the zero points of weight and input take away.
 struct Correction {
-  Correction(const Tile& t, int half) : offsets(_mm512_set1_epi32(128)), columns(_mm512_setzero_si512()) {
-    if (t.zero_points) offsets = _mm512_add_epi32(offsets, _mm512_loadu_si512(t.zero_points + half * 16));
+  Correction(const Tile& t, int half) : active(t.zero_points || t.column_offsets) {
+    if (t.zero_points) zero_points = _mm512_loadu_si512(t.zero_points + half * 16);
     if (t.column_offsets) columns = _mm512_loadu_si512(t.column_offsets + half * 16);
   }
-  __m512i offsets, columns;
+  bool active;
+  __m512i zero_points = _mm512_setzero_si512(), columns = _mm512_setzero_si512();
 };
 
 __m512 finish(const Tile& t, const Correction& c, int row, Sum sum) {
-  const int row_sum = static_cast<const int*>(t.row_sums)[row * t.row_sum_stride];
-  const __m512i offset = _mm512_mullo_epi32(c.offsets, _mm512_set1_epi32(row_sum));
-  return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_sub_epi32(sum, offset), c.columns));
+  if (c.active) {
+    const int row_sum = static_cast<const int*>(t.row_sums)[row * t.row_sum_stride];
+    sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(c.zero_points, _mm512_set1_epi32(row_sum)));
+    sum = _mm512_add_epi32(sum, c.columns);
+  }
+  return _mm512_cvtepi32_ps(sum);
 }
 
 }  // namespace

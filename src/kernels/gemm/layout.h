@@ -58,6 +58,7 @@ struct PackedWeight::Layout {
   std::vector<Piece> pieces;
   std::vector<Chunk> chunks;
   int64_t panels = 0, steps = 0, weight_groups = 1;
+  bool cut = false;          // a segment takes several pieces
   bool ragged = false;       // a segment other than the last ends inside a step: inputs are rearranged
   uint16_t table[256] = {};  // BF16 of each code, for the encodings that need it
   Buffer codes;              // [panels][steps][kEncodingStepBytes]

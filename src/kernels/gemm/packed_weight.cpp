@@ -50,6 +50,7 @@ void plan_chunks(PackedWeight::Layout& l) {
       const int64_t steps = std::min(s.steps - at, kChunkSteps - chunk.steps);
       l.pieces.push_back({static_cast<int64_t>(i), s.first_step + at, steps, at == 0, at + steps == s.steps});
       ++chunk.pieces;
+      l.cut |= steps != s.steps;
       chunk.steps += steps;
       at += steps;
     }

@@ -12,20 +12,19 @@ inline constexpr int kTileRows = 12;
 inline constexpr int kStepBytes = 4;
 inline constexpr int kPanelStepBytes = kPanel * kStepBytes;
 
-/// One piece of work: steps of one group of columns. First acc += a · w, then, if `flush`, the group's sum is
-/// corrected, scaled and added to y:
-///   INT8:        p = acc - (128 + zero_points[n]) · row_sum + column_offsets[n]   in int32, which may wrap on the way
+/// One piece of work: steps of one group of columns. First acc += a · w, then, if the group `ends`, its sum is
+/// corrected, scaled and added to the total, which starts from the bias and becomes y after the last group:
+///   INT8:         p = acc - (128 + zero_points[n]) · row_sum + column_offsets[n]   in int32, which may wrap on the way
 ///   BF16 and F32: p = fma(-zero_points[n], row_sum, acc)
-///   y[m][n] = fma(float(p), input_scale · weight_scales[n], y[m][n], or bias[n] for the first group)
+///   total[m][n] = fma(float(p), input_scale · weight_scales[n], total[m][n])
 struct Tile {
   const std::byte* a = nullptr;  // [rows][steps] of 4 bytes, rows a_stride bytes apart
   int64_t a_stride = 0;
   int rows = 0;                  // 1 … kTileRows
   const std::byte* w = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned; INT8 as code + 128
   int64_t steps = 0;
-  void* acc = nullptr;  // [rows][kPanel] int32 or float, 64-byte aligned
-  bool resume = false;  // acc goes on from an earlier piece of this group; else it starts at 0
-  bool flush = false;   // the group ends here
+  void* acc = nullptr;                // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
+  bool begins = false, ends = false;  // the group; between them acc goes on from piece to piece
 
   const float* input_scales = nullptr;  // of each row, input_scale_stride apart
   int64_t input_scale_stride = 0;
@@ -34,8 +33,9 @@ struct Tile {
   int64_t row_sum_stride = 0;
   const int32_t* column_offsets = nullptr;  // [kPanel], INT8 only; or nullptr: 0
   const int32_t* zero_points = nullptr;     // [kPanel] of the weight; or nullptr: 0
+  bool first = false, last = false;         // of the groups
+  float* totals = nullptr;                  // [rows][kPanel], 64-byte aligned: between groups
   const float* bias = nullptr;              // [columns]; or nullptr: 0
-  bool first = false;                       // y holds nothing yet
   float* y = nullptr;                       // [rows][columns], rows y_stride floats apart
   int64_t y_stride = 0;
   int columns = 0;  // 1 … kPanel

@@ -35,10 +35,10 @@ struct F32Step {
   }
 };
 
-void add_to_output(const Tile& t, int row, int n, float value) {
-  float& y = t.y[row * t.y_stride + n];
-  const float before = !t.first ? y : t.bias ? t.bias[n] : 0.0f;
-  y = std::fma(value, t.input_scales[row * t.input_scale_stride] * t.weight_scales[n], before);
+void add_to_total(const Tile& t, int row, int n, float value) {
+  float& total = t.last ? t.y[row * t.y_stride + n] : t.totals[row * kPanel + n];
+  const float before = !t.first ? t.totals[row * kPanel + n] : t.bias ? t.bias[n] : 0.0f;
+  total = std::fma(value, t.input_scales[row * t.input_scale_stride] * t.weight_scales[n], before);
 }
 
 template <typename Step>
@@ -46,17 +46,17 @@ void float_tile(const Tile& t, Step step) {
   for (int row = 0; row < t.rows; ++row) {
     float* acc = static_cast<float*>(t.acc) + row * kPanel;
     for (int n = 0; n < kPanel; ++n) {
-      float sum = t.resume ? acc[n] : 0.0f;
+      float sum = t.begins ? 0.0f : acc[n];
       for (int64_t s = 0; s < t.steps; ++s) {
         sum = step(t.a + row * t.a_stride + s * kStepBytes, t.w + (s * kPanel + n) * kStepBytes, sum);
       }
       acc[n] = sum;
-      if (!t.flush || n >= t.columns) continue;
+      if (!t.ends || n >= t.columns) continue;
       if (t.zero_points) {
         const float row_sum = static_cast<const float*>(t.row_sums)[row * t.row_sum_stride];
         sum = std::fma(-static_cast<float>(t.zero_points[n]), row_sum, sum);
       }
-      add_to_output(t, row, n, sum);
+      add_to_total(t, row, n, sum);
     }
   }
 }
@@ -67,17 +67,17 @@ void int8_tile__reference(const Tile& t) {
   for (int row = 0; row < t.rows; ++row) {
     int32_t* acc = static_cast<int32_t*>(t.acc) + row * kPanel;
     const auto row_sum =
-        t.flush ? static_cast<uint32_t>(static_cast<const int32_t*>(t.row_sums)[row * t.row_sum_stride]) : 0;
+        t.ends ? static_cast<uint32_t>(static_cast<const int32_t*>(t.row_sums)[row * t.row_sum_stride]) : 0;
     for (int n = 0; n < kPanel; ++n) {
-      if (!t.resume) acc[n] = 0;
+      if (t.begins) acc[n] = 0;
       for (int64_t s = 0; s < t.steps; ++s) {
         multiply_step(t.a + row * t.a_stride + s * kStepBytes, t.w + (s * kPanel + n) * kStepBytes, acc[n]);
       }
-      if (!t.flush || n >= t.columns) continue;
+      if (!t.ends || n >= t.columns) continue;
       const auto offset = static_cast<uint32_t>(128 + (t.zero_points ? t.zero_points[n] : 0));
       const auto column = static_cast<uint32_t>(t.column_offsets ? t.column_offsets[n] : 0);
       const auto sum = static_cast<int32_t>(static_cast<uint32_t>(acc[n]) - offset * row_sum + column);
-      add_to_output(t, row, n, static_cast<float>(sum));
+      add_to_total(t, row, n, static_cast<float>(sum));
     }
   }
 }
