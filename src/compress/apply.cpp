@@ -196,7 +196,7 @@ class ShardWriter {
   Tensor scales_of_range(const ModulePlan& module, int index, float range) {
     Tensor ranges({1, 1});
     ranges.f32()[0] = range;
-    return scales_of(ranges, *module.to->weights, module.scales, options_.quantize, state(index).source.where());
+    return scales_of(ranges, *module.to->weights, module.dtype, options_.quantize, state(index).source.where());
   }
 
   std::span<const std::byte> make(const Job& job, int64_t ticket, Turnstile& turnstile, std::vector<std::byte>& made) {
@@ -242,7 +242,7 @@ class ShardWriter {
     if (module.range_set >= 0) {
       scales = scales_of_range(module, tensor.module, ranges_[static_cast<size_t>(module.range_set)].range);
     } else {
-      scales = scales_of(minmax_ranges(rows, q), q, module.scales, options_.quantize, of.source.where());
+      scales = scales_of(minmax_ranges(rows, q), q, module.dtype, options_.quantize, of.source.where());
     }
     Tensor stored = of.scales.rows(job.begin / extent_of(q, module.n, module.k).rows, scales.size(0));
     std::memcpy(stored.raw(), scales.raw(), static_cast<size_t>(scales.bytes()));

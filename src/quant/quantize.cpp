@@ -23,14 +23,14 @@ DType code_dtype(Format format) {
   return format == Format::E5M2 ? DType::F8_E5M2 : DType::I8;
 }
 
-Tensor scales_of(const Tensor& ranges, const Quantization& q, DType stored, const QuantizeOptions& options,
+Tensor scales_of(const Tensor& ranges, const Quantization& q, DType weight, const QuantizeOptions& options,
                  const std::string& what) {
   Tensor scales(ranges.shape());
   for (int64_t i = 0, n = ranges.elements(); i < n; ++i) {
     const float range = ranges.f32()[i];
     if (!std::isfinite(range))
       fail("{} holds NaN or infinite numbers; the checkpoint is damaged, fetch it again", what);
-    scales.f32()[i] = scale_of(range, q, stored, options);
+    scales.f32()[i] = scale_of(range, q, weight, options);
   }
   return scales;
 }
@@ -39,14 +39,13 @@ QTensor quantize(const Tensor& w, const Quantization& q, const QuantizeOptions& 
                  const std::string& what) {
   const int64_t n = w.size(0), k = w.size(1);
   const Extent extent = extent_of(q, n, k);
-  const DType stored = scale_dtype(q, w.dtype(), options.match);
   QTensor result;
   result.weights = q;
   result.codes = Tensor({n, k}, code_dtype(q.format));
   result.scales = Tensor(scale_shape(q, n, k));
   threads.for_range(n, rows_of_piece(extent, n, k), [&](int64_t begin, int64_t end) {
     const Tensor rows = w.rows(begin, end - begin);
-    const Tensor scales = scales_of(minmax_ranges(rows, q), q, stored, options, what);
+    const Tensor scales = scales_of(minmax_ranges(rows, q), q, w.dtype(), options, what);
     std::memcpy(result.scales.rows(begin / extent.rows, scales.size(0)).raw(), scales.raw(),
                 static_cast<size_t>(scales.bytes()));
     round_to_nearest(rows, begin, q, scales, options, result.codes.raw() + begin * k);

@@ -7,9 +7,9 @@
 
 namespace octet {
 
-/// The scales of ranges (F32, any shape), rounded as they are stored. Throws Error "`what` holds NaN …" if a range is
+/// The scales of ranges (F32, any shape) of numbers of dtype `weight`. Throws Error "`what` holds NaN …" if a range is
 /// not finite.
-Tensor scales_of(const Tensor& ranges, const Quantization& q, DType stored, const QuantizeOptions& options,
+Tensor scales_of(const Tensor& ranges, const Quantization& q, DType weight, const QuantizeOptions& options,
                  const std::string& what);
 /// How codes of a format are stored.
 DType code_dtype(Format format);

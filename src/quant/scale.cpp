@@ -47,19 +47,19 @@ Extent extent_of(const Quantization& q, int64_t n, int64_t k) {
   }
 }
 
-float scale_of(float amax, const Quantization& q, DType stored, const QuantizeOptions& options) {
+float scale_of(float amax, const Quantization& q, DType weight, const QuantizeOptions& options) {
   if (q.scale_format == Format::E8M0) return mx_scale_of(amax, q, options.match);
-  const float scale = rounded_to(amax / half_range(q, options.int8_range), stored);
-  if (options.match == Match::torchao && q.format == Format::INT8) return std::max(scale, epsilon_of(stored));
-  return scale == 0 ? epsilon_of(stored) : scale;
+  const float scale = rounded_to(amax / half_range(q, options.int8_range), weight);
+  if (options.match == Match::torchao && q.format == Format::INT8) return std::max(scale, epsilon_of(DType::F32));
+  return scale == 0 ? epsilon_of(weight) : scale;
 }
 
-StaticScale static_scale(float min, float max, const Quantization& q, DType stored) {
+StaticScale static_scale(float min, float max, const Quantization& q, DType dtype) {
   min = std::min(min, 0.0f);
   max = std::max(max, 0.0f);
-  if (q.symmetric) return {scale_of(std::max(-min, max), q, stored, {}), 0};
-  const float scale = rounded_to((max - min) / 255.0f, stored);
-  if (scale == 0) return {epsilon_of(stored), -128};
+  if (q.symmetric) return {scale_of(std::max(-min, max), q, dtype, {}), 0};
+  const float scale = rounded_to((max - min) / 255.0f, dtype);
+  if (scale == 0) return {epsilon_of(dtype), -128};
   return {scale, float_to_int8(-128.0f - min / scale)};
 }
 

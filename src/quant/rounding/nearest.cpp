@@ -21,18 +21,21 @@ float number_at(const std::byte* x, DType dtype, int64_t i) {
   return dtype == DType::BF16 ? bf16_to_float(bits) : fp16_to_float(bits);
 }
 
-// What is rounded: the quotient, in the arithmetic of the program to be matched.
-float quotient(float x, float scale, float reciprocal, DType dtype, const QuantizeOptions& options) {
-  if (options.match == Match::torchao) return x * reciprocal;
+// What is rounded: the quotient, in the arithmetic of the program to be matched. compressed-tensors adds a zero point
+// of zero, which turns -0 into 0.
+float quotient(float x, float scale, float reciprocal, DType dtype, Match match) {
+  if (match == Match::torchao) return x * reciprocal;
   const float y = x / scale;
-  if (options.match != Match::compressed_tensors || dtype == DType::F32) return y;
-  return dtype == DType::BF16 ? bf16_to_float(float_to_bf16(y)) : fp16_to_float(float_to_fp16(y));
+  if (match != Match::compressed_tensors) return y;
+  if (dtype == DType::BF16) return bf16_to_float(float_to_bf16(y)) + 0.0f;
+  if (dtype == DType::F16) return fp16_to_float(float_to_fp16(y)) + 0.0f;
+  return y + 0.0f;
 }
 
 // Where two programs do the same, there is one name for it.
 Match arithmetic_of(const Quantization& q, DType dtype, Match match) {
   if (match == Match::torchao && q.format != Format::INT8) return Match::octet;
-  if (match == Match::compressed_tensors && dtype == DType::F32) return Match::octet;
+  if (match == Match::compressed_tensors && q.format == Format::INT8 && dtype == DType::F32) return Match::octet;
   return match;
 }
 
@@ -49,7 +52,7 @@ void encode_run(const Run& run, const QuantizeOptions& options, std::byte* codes
   const RandomStream random(options.seed, 0, options.tensor);
   const float reciprocal = 1.0f / run.scale;
   for (int64_t i = 0; i < run.count; ++i) {
-    const float y = quotient(number_at(run.numbers, run.dtype, i), run.scale, reciprocal, run.dtype, options);
+    const float y = quotient(number_at(run.numbers, run.dtype, i), run.scale, reciprocal, run.dtype, options.match);
     const uint32_t bits =
         options.rounding == Rounding::stochastic ? random.bits(static_cast<uint64_t>(run.first + i)) : 0;
     codes[i] = static_cast<std::byte>(encode(y, bits));
