@@ -95,6 +95,8 @@ class Tile {
   float *max_, *sum_, *correction_, *ones_;
   const void *k_ = nullptr, *v_ = nullptr;  // the block's panels, as the products take them
   const float *k_scales_ = nullptr, *v_scales_ = nullptr;
+  const char *k_ahead_ = nullptr, *v_ahead_ = nullptr;  // the next block's panels
+  int64_t k_step_, v_step_;                             // bytes of a step of depth in them
   float factor_;
 };
 
@@ -114,6 +116,9 @@ Tile::Tile(const Job& job, int64_t kv_head, int64_t first_query, int64_t queries
       correction_(sum_ + rows_),
       ones_(correction_ + rows_),
       factor_(job.layout.format == Format::E4M3 ? job.input.scale * job.layout.k_scale : job.input.scale) {
+  const auto element = static_cast<int64_t>(job.shape.panel_bytes) / (dims_ * kBlockKeys);
+  k_step_ = kBlockKeys * element * (job.pairs() ? 2 : 1);
+  v_step_ = dims_ * element * (job.pairs() ? 2 : 1);
   const int64_t d = job.layout.head_dim;
   for (int64_t row = 0; row < rows_; ++row) {
     const int64_t query = first_query + row / job.group(), head = kv_head * job.group() + row % job.group();
@@ -151,11 +156,6 @@ size_t Tile::offset_of(int64_t block) const {
   return static_cast<size_t>(kv_head_) * job_.shape.head_bytes + static_cast<size_t>(block) * job_.shape.block_bytes;
 }
 
-// Asks for a block while the one before it is worked on: a single query does too little for the hardware to run ahead.
-void fetch_ahead(const std::byte* at, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
-}
-
 // Makes the panel of a block ready for the products: as it lies in the cache where that will do.
 void Tile::load(const std::byte* block, bool keys) {
   const Stored stored = job_.shape.stored;
@@ -186,9 +186,10 @@ void Tile::load(const std::byte* block, bool keys) {
 // the row's own position, so it is the same whatever tile the row is in.
 void Tile::visit(int64_t block, bool last) {
   const size_t at = offset_of(block);
-  if (!last) fetch_ahead(job_.k_cache + offset_of(block + 1), job_.shape.block_bytes);
   load(job_.k_cache + at, true);
-  if (!last) fetch_ahead(job_.v_cache + offset_of(block + 1), job_.shape.block_bytes);
+  const size_t next = last ? at : offset_of(block + 1);
+  k_ahead_ = reinterpret_cast<const char*>(job_.k_cache + next);
+  v_ahead_ = reinterpret_cast<const char*>(job_.v_cache + next);
   load(job_.v_cache + at, false);
   const int64_t group = job_.group(), start = block * kBlockKeys;
   for (int64_t query = 0; query < queries_;) {
@@ -214,10 +215,11 @@ void Tile::rows_see(int64_t first_row, int64_t rows, Keys keys) {
   const AttentionKernel& kernel = job_.kernel;
   if (job_.pairs()) {
     kernel.product_pairs(q_pairs_ + first_row * dims_, dims_, static_cast<const uint16_t*>(k_),
-                         (job_.layout.head_dim + 1) / 2, kBlockKeys, rows, scores_, kBlockKeys, nullptr);
+                         (job_.layout.head_dim + 1) / 2, kBlockKeys, rows, scores_, kBlockKeys, nullptr, k_ahead_,
+                         k_step_);
   } else {
     kernel.product(q_ + first_row * dims_, dims_, static_cast<const float*>(k_), job_.layout.head_dim, kBlockKeys, rows,
-                   scores_, kBlockKeys, nullptr);
+                   scores_, kBlockKeys, nullptr, k_ahead_, k_step_);
   }
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = first_row + i;
@@ -232,7 +234,8 @@ void Tile::values(int64_t first_row, int64_t rows, Keys keys) {
   if (job_.pairs()) return values_of_pairs(first_row, rows, keys);
   if (job_.bf16()) job_.kernel.round(scores_, rows * kBlockKeys, scores_);
   job_.kernel.product(scores_ + keys.begin, kBlockKeys, static_cast<const float*>(v_) + keys.begin * dims_,
-                      keys.end - keys.begin, dims_, rows, sums_ + first_row * dims_, dims_, correction_ + first_row);
+                      keys.end - keys.begin, dims_, rows, sums_ + first_row * dims_, dims_, correction_ + first_row,
+                      v_ahead_, v_step_);
 }
 
 void Tile::values_of_pairs(int64_t first_row, int64_t rows, Keys keys) {
@@ -244,7 +247,7 @@ void Tile::values_of_pairs(int64_t first_row, int64_t rows, Keys keys) {
   const int64_t pair = (keys.begin + 1) / 2, pairs = keys.end / 2 - pair;
   if (pairs > 0) {
     job_.kernel.product_pairs(p_ + 2 * pair, kBlockKeys, static_cast<const uint16_t*>(v_) + 2 * pair * dims_, pairs,
-                              dims_, rows, sums_ + first_row * dims_, dims_, correction);
+                              dims_, rows, sums_ + first_row * dims_, dims_, correction, v_ahead_, v_step_);
     correction = ones_;
   }
   if (keys.end % 2 && keys.end > keys.begin) edge_pair(first_row, rows, keys.end / 2, 0x0000FFFF, correction);
@@ -256,7 +259,7 @@ void Tile::edge_pair(int64_t first_row, int64_t rows, int64_t pair, uint32_t kep
   std::memcpy(edge, static_cast<const uint16_t*>(v_) + 2 * pair * dims_, static_cast<size_t>(dims_) * sizeof(uint32_t));
   for (int64_t i = 0; i < dims_; ++i) edge[i] &= kept;
   job_.kernel.product_pairs(p_ + 2 * pair, kBlockKeys, reinterpret_cast<const uint16_t*>(edge), 1, dims_, rows,
-                            sums_ + first_row * dims_, dims_, correction);
+                            sums_ + first_row * dims_, dims_, correction, v_ahead_, v_step_);
 }
 
 void Tile::write() {

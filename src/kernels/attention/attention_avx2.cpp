@@ -71,7 +71,7 @@ void round(const float* x, int64_t n, float* out) {
 // A tile of products kept in registers: 16 columns.
 template <int kRows>
 void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth, float* c, int64_t c_stride,
-          const float* correction) {
+          const float* correction, const char* ahead, int64_t ahead_step) {
   __m256 sums[kRows][2];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
@@ -80,7 +80,8 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, in
       sums[i][j] = correction ? _mm256_mul_ps(_mm256_loadu_ps(c + i * c_stride + 8 * j), factor) : _mm256_setzero_ps();
     }
   }
-  for (int64_t k = 0; k < depth; ++k, b += b_stride) {
+  for (int64_t k = 0; k < depth; ++k, b += b_stride, ahead += ahead_step) {
+    _mm_prefetch(ahead, _MM_HINT_T0);
     const __m256 left = _mm256_loadu_ps(b), right = _mm256_loadu_ps(b + 8);
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; ++i) {
@@ -95,16 +96,17 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, in
   }
 }
 
-using Tile = void(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, const float*);
+using Tile = void(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, const float*, const char*,
+                  int64_t);
 constexpr Tile* kTiles[6] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
 
 void product(const float* a, int64_t a_stride, const float* b, int64_t depth, int64_t width, int64_t rows, float* c,
-             int64_t c_stride, const float* correction) {
+             int64_t c_stride, const float* correction, const char* ahead, int64_t ahead_step) {
   for (int64_t row = 0; row < rows; row += 6) {
     const int64_t height = rows - row < 6 ? rows - row : 6;
     for (int64_t column = 0; column < width; column += 16) {
       kTiles[height - 1](a + row * a_stride, a_stride, b + column, width, depth, c + row * c_stride + column, c_stride,
-                         correction ? correction + row : nullptr);
+                         correction ? correction + row : nullptr, ahead + column * ahead_step / width, ahead_step);
     }
   }
 }

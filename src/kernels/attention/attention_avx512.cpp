@@ -44,7 +44,7 @@ struct Pair {
 // A tile of products kept in registers.
 template <int kRows, int kVectors>
 void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth, float* c, int64_t c_stride,
-          const float* correction) {
+          const float* correction, const char* ahead, int64_t ahead_step) {
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
@@ -54,7 +54,9 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, in
                               : _mm512_setzero_ps();
     }
   }
-  for (int64_t k = 0; k < depth; ++k, b += b_stride) {
+  for (int64_t k = 0; k < depth; ++k, b += b_stride, ahead += ahead_step) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) _mm_prefetch(ahead + 64 * j, _MM_HINT_T0);
     __m512 row[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) row[j] = _mm512_loadu_ps(b + 16 * j);
@@ -72,7 +74,8 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, in
   }
 }
 
-using Tile = void(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, const float*);
+using Tile = void(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, const float*, const char*,
+                  int64_t);
 
 // By rows - 1 and vectors - 1.
 constexpr Tile* kTiles[6][4] = {
@@ -109,13 +112,15 @@ void attention_round_avx512(const float* x, int64_t n, float* out) {
 }
 
 void attention_product_avx512(const float* a, int64_t a_stride, const float* b, int64_t depth, int64_t width,
-                              int64_t rows, float* c, int64_t c_stride, const float* correction) {
+                              int64_t rows, float* c, int64_t c_stride, const float* correction, const char* ahead,
+                              int64_t ahead_step) {
   for (int64_t row = 0; row < rows; row += 6) {
     const int64_t height = rows - row < 6 ? rows - row : 6;
     for (int64_t column = 0; column < width; column += 64) {
       const int64_t vectors = width - column < 64 ? (width - column) / 16 : 4;
       kTiles[height - 1][vectors - 1](a + row * a_stride, a_stride, b + column, width, depth,
-                                      c + row * c_stride + column, c_stride, correction ? correction + row : nullptr);
+                                      c + row * c_stride + column, c_stride, correction ? correction + row : nullptr,
+                                      ahead + column * ahead_step / width, ahead_step);
     }
   }
 }

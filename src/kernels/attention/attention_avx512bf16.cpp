@@ -13,7 +13,7 @@ namespace {
 // A tile of products kept in registers. A pair of a is broadcast, each lane adds a pair of b.
 template <int kRows, int kVectors>
 void tile(const uint16_t* a, int64_t a_stride, const uint16_t* b, int64_t b_stride, int64_t pairs, float* c,
-          int64_t c_stride, const float* correction) {
+          int64_t c_stride, const float* correction, const char* ahead, int64_t ahead_step) {
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
@@ -23,7 +23,9 @@ void tile(const uint16_t* a, int64_t a_stride, const uint16_t* b, int64_t b_stri
                               : _mm512_setzero_ps();
     }
   }
-  for (int64_t k = 0; k < pairs; ++k, b += b_stride, a += 2) {
+  for (int64_t k = 0; k < pairs; ++k, b += b_stride, a += 2, ahead += ahead_step) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) _mm_prefetch(ahead + 64 * j, _MM_HINT_T0);
     __m512bh row[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) row[j] = bf16_pairs(_mm512_loadu_si512(b + 32 * j));
@@ -42,7 +44,8 @@ void tile(const uint16_t* a, int64_t a_stride, const uint16_t* b, int64_t b_stri
   }
 }
 
-using Tile = void(const uint16_t*, int64_t, const uint16_t*, int64_t, int64_t, float*, int64_t, const float*);
+using Tile = void(const uint16_t*, int64_t, const uint16_t*, int64_t, int64_t, float*, int64_t, const float*,
+                  const char*, int64_t);
 
 // By rows - 1 and vectors - 1.
 constexpr Tile* kTiles[6][4] = {
@@ -52,13 +55,14 @@ constexpr Tile* kTiles[6][4] = {
 };
 
 void product_pairs(const uint16_t* a, int64_t a_stride, const uint16_t* b, int64_t pairs, int64_t width, int64_t rows,
-                   float* c, int64_t c_stride, const float* correction) {
+                   float* c, int64_t c_stride, const float* correction, const char* ahead, int64_t ahead_step) {
   for (int64_t row = 0; row < rows; row += 6) {
     const int64_t height = rows - row < 6 ? rows - row : 6;
     for (int64_t column = 0; column < width; column += 64) {
       const int64_t vectors = width - column < 64 ? (width - column) / 16 : 4;
       kTiles[height - 1][vectors - 1](a + row * a_stride, a_stride, b + 2 * column, 2 * width, pairs,
-                                      c + row * c_stride + column, c_stride, correction ? correction + row : nullptr);
+                                      c + row * c_stride + column, c_stride, correction ? correction + row : nullptr,
+                                      ahead + column * ahead_step / width, ahead_step);
     }
   }
 }

@@ -27,7 +27,8 @@ struct SoftmaxRow {
 
 /// What an instruction set provides of this family. Products: c [rows,width] = correction[row] · c + a [rows,depth] ·
 /// b [depth,width], starting from 0 where correction is nullptr, depth ascending; width is a multiple of 16. An
-/// element's arithmetic depends on neither rows nor width.
+/// element's arithmetic depends on neither rows nor width. `ahead` is what will be wanted next, `ahead_step` bytes of
+/// it to be fetched with each step of depth: a single query does too little for the hardware to run ahead by itself.
 struct AttentionKernel {
   /// Panels as stored to F32 row-major [depth,width], depth even. Not for Stored::f32.
   void (*to_f32)(Stored stored, const void* panel, int64_t depth, int64_t width, float* out);
@@ -37,10 +38,11 @@ struct AttentionKernel {
   /// Rounds to BF16, kept as F32; n is a multiple of 16. out may be x.
   void (*round)(const float* x, int64_t n, float* out);
   void (*product)(const float* a, int64_t a_stride, const float* b, int64_t depth, int64_t width, int64_t rows,
-                  float* c, int64_t c_stride, const float* correction);
+                  float* c, int64_t c_stride, const float* correction, const char* ahead, int64_t ahead_step);
   /// a [rows,pairs,2] and b [pairs,width,2] in BF16, strides in elements. nullptr where to_pairs is.
   void (*product_pairs)(const uint16_t* a, int64_t a_stride, const uint16_t* b, int64_t pairs, int64_t width,
-                        int64_t rows, float* c, int64_t c_stride, const float* correction);
+                        int64_t rows, float* c, int64_t c_stride, const float* correction, const char* ahead,
+                        int64_t ahead_step);
   void (*softmax)(const SoftmaxRow& row);
 };
 

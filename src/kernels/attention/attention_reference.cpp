@@ -30,7 +30,7 @@ void round(const float* x, int64_t n, float* out) {
 }
 
 void product(const float* a, int64_t a_stride, const float* b, int64_t depth, int64_t width, int64_t rows, float* c,
-             int64_t c_stride, const float* correction) {
+             int64_t c_stride, const float* correction, const char* /*ahead*/, int64_t /*ahead_step*/) {
   for (int64_t row = 0; row < rows; ++row, a += a_stride, c += c_stride) {
     for (int64_t column = 0; column < width; ++column) {
       float sum = correction ? c[column] * correction[row] : 0.0f;
