@@ -50,9 +50,7 @@ template <Source kSource>
 
 template <Source kSource>
 void halves_to_float(const void* x, int64_t n, float* out) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(out + i, load<kSource>(x, i, 0xFFFF));
-  if (i < n) {
+  for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 mask = lanes(n - i);
     _mm512_mask_storeu_ps(out + i, mask, load<kSource>(x, i, mask));
   }
@@ -60,9 +58,7 @@ void halves_to_float(const void* x, int64_t n, float* out) {
 
 template <__m512 (*decode)(__m128i)>
 void bytes_to_float(const void* x, int64_t n, float* out) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(out + i, decode(load_bytes(x, i, 0xFFFF)));
-  if (i < n) {
+  for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 mask = lanes(n - i);
     _mm512_mask_storeu_ps(out + i, mask, decode(load_bytes(x, i, mask)));
   }
