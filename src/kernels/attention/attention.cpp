@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "kernels/attention/attention_list.h"
 #include "kernels/attention/cache.h"
-#include "numeric/bf16.h"
+#include "kernels/convert/convert.h"
 
 namespace octet::kernels {
 
@@ -128,7 +128,7 @@ Tile::Tile(const Job& job, int64_t kv_head, int64_t first_query, int64_t queries
   }
   if (job.pairs()) {
     q_pairs_ = scratch.query_pairs.take<uint16_t>(rows_ * dims_);
-    for (int64_t i = 0; i < rows_ * dims_; ++i) q_pairs_[i] = float_to_bf16(q_[i]);
+    to_bf16(q_, rows_ * dims_, q_pairs_);
     p_ = scratch.probabilities.take<uint16_t>(kChunkRows * kBlockKeys);
   } else if (job.bf16()) {
     job.kernel.round(q_, rows_ * dims_, q_);
