@@ -30,7 +30,7 @@ template <typename T>
 Tensor tensor_with(Shape shape, DType dtype, const std::vector<T>& values) {
   Tensor tensor(std::move(shape), dtype);
   EXPECT_EQ(static_cast<size_t>(tensor.bytes()), values.size() * sizeof(T));
-  std::memcpy(tensor.raw(), values.data(), values.size() * sizeof(T));
+  if (!values.empty()) std::memcpy(tensor.raw(), values.data(), values.size() * sizeof(T));
   return tensor;
 }
 

@@ -1,5 +1,7 @@
 #include "files/quantization_config.h"
 
+#include <chrono>
+
 #include "base/json.h"
 #include "files/files_for_tests.h"
 
