@@ -15,6 +15,15 @@ constexpr int64_t kBlockRows =
     516;  // tokens of a task: a multiple of kTileRows; their chunk stays in the second-level cache
 constexpr int64_t kBlockPanels = 4;
 
+constexpr int64_t kStripSteps = 32;
+constexpr int64_t kStripStride =
+    (kStripSteps + 1) * kPanelStepBytes;  // not 4096: loads would wait for stores 4 KiB apart
+constexpr int64_t kStripAhead = 2048;     // bytes of a panel
+
+bool wants_strips(const PreparedInput::Layout& x, const PackedWeight::Layout& w) {
+  return x.m <= kStripRows && w.encoding != Encoding::direct;
+}
+
 /// The left side as the tiles read it: x itself, or a copy rearranged for w.
 struct Operand {
   const std::byte* rows = nullptr;
@@ -93,11 +102,11 @@ constexpr int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-Plan plan_of(int64_t m, int64_t panels, int threads) {
+Plan plan_of(int64_t m, int64_t panels, bool strips, int threads) {
   Plan plan{};
   plan.row_blocks = divide_up(m, kBlockRows);
   plan.block_rows = divide_up(divide_up(m, plan.row_blocks), kTileRows) * kTileRows;
-  plan.block_panels = m > kTileRows ? kBlockPanels : 1;
+  plan.block_panels = strips ? kStripPanels : m > kTileRows ? kBlockPanels : 1;
   const auto fit = [&] {
     plan.row_blocks = divide_up(m, plan.block_rows);
     plan.panel_blocks = divide_up(panels, plan.block_panels);
@@ -128,6 +137,12 @@ class Product {
     if (w_.encoding != Encoding::direct) widened.grow(static_cast<size_t>(kChunkSteps * kPanelStepBytes));
     block.acc = acc.data();
     block.totals = totals.data();
+    if (wants_strips(x_, w_)) {
+      acc.grow(kStripPanels * kStripRows * kPanelStepBytes);
+      block.acc = acc.data();
+      for (const Chunk& chunk : w_.chunks) strip(block, chunk, widened);
+      return;
+    }
     for (const Chunk& chunk : w_.chunks) {
       for (int64_t p = panel_begin; p < panel_end; ++p) tiles(block, chunk, p, chunk_of(chunk, p, widened));
     }
@@ -155,7 +170,7 @@ class Product {
   const std::byte* chunk_of(const Chunk& chunk, int64_t panel, const Buffer& widened) const {
     const std::byte* codes = codes_of(chunk, panel).from;
     if (w_.encoding == Encoding::direct) return codes;
-    kernels_.widen({w_.encoding, codes, chunk.steps, w_.table, widened.data()});
+    kernels_.widen({w_.encoding, codes, chunk.steps, &w_.table, widened.data()});
     return widened.data();
   }
 
@@ -191,8 +206,8 @@ class Product {
       prefetch({a_.rows + row * a_.row_bytes + next.first_step * kStepBytes + from, to - from});
   }
 
-  void tile(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row,
-            int64_t row_end) const {
+  /// What does not change from piece to piece.
+  Tile tile_of(const Block& block, int64_t panel, int64_t row, int64_t row_end) const {
     const int64_t first = panel * kPanel;
     const int64_t rows = block.row_end - block.row_begin;
     const int64_t scratch = ((panel - block.panel_begin) * rows + row - block.row_begin) * kPanelStepBytes;
@@ -205,6 +220,12 @@ class Product {
     t.y_stride = stride_;
     t.columns = static_cast<int>(std::min<int64_t>(kPanel, w_.n - first));
     t.bias = bias_ ? bias_ + first : nullptr;
+    return t;
+  }
+
+  void tile(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row,
+            int64_t row_end) const {
+    Tile t = tile_of(block, panel, row, row_end);
     for (int64_t i = 0; i < chunk.pieces; ++i) {
       const Piece& piece = w_.pieces[static_cast<size_t>(chunk.first_piece + i)];
       t.a = a_.rows + row * a_.row_bytes + piece.first_step * kStepBytes;
@@ -213,6 +234,45 @@ class Product {
       t.begins = piece.begins;
       t.ends = piece.ends;
       if (t.begins || t.ends) corrections(t, panel, row, piece.segment);
+      kernels_.tile(t);
+    }
+  }
+
+  /// Few tokens and codes to widen: a little of several panels at a time, so that many sums are under way and memory is
+  /// read while they are.
+  void strip(const Block& block, const Chunk& chunk, const Buffer& widened) const {
+    const auto panels = static_cast<int>(block.panel_end - block.panel_begin);
+    const int64_t bytes = kEncodingStepBytes[static_cast<int>(w_.encoding)];
+    Tile t = tile_of(block, block.panel_begin, block.row_begin, block.row_end);
+    t.acc = block.acc;
+    for (int64_t i = 0; i < chunk.pieces; ++i) {
+      const Piece& piece = w_.pieces[static_cast<size_t>(chunk.first_piece + i)];
+      for (int64_t at = 0; at < piece.steps; at += kStripSteps) {
+        t.steps = std::min(kStripSteps, piece.steps - at);
+        for (int p = 0; p < panels; ++p) {
+          const std::byte* codes =
+              w_.codes.data() + ((block.panel_begin + p) * w_.steps + piece.first_step + at) * bytes;
+          prefetch({codes + kStripAhead, t.steps * bytes});
+          kernels_.widen({w_.encoding, codes, t.steps, &w_.table, widened.data() + p * kStripStride});
+        }
+        t.a = a_.rows + block.row_begin * a_.row_bytes + (piece.first_step + at) * kStepBytes;
+        t.w = widened.data();
+        t.w_stride = kStripStride;
+        t.panels = panels;
+        t.begins = piece.begins && at == 0;
+        t.ends = false;
+        kernels_.tile(t);
+      }
+      if (piece.ends) end_strip(block, piece.segment);
+    }
+  }
+
+  void end_strip(const Block& block, int64_t segment) const {
+    for (int64_t p = block.panel_begin; p < block.panel_end; ++p) {
+      Tile t = tile_of(block, p, block.row_begin, block.row_end);
+      t.acc = block.acc + (p - block.panel_begin) * t.rows * kPanelStepBytes;
+      t.ends = true;
+      corrections(t, p, block.row_begin, segment);
       kernels_.tile(t);
     }
   }
@@ -274,7 +334,7 @@ void gemm_with(const GemmKernels& kernels, const PreparedInput::Layout& x, const
   }
 
   const Product product(kernels, x, w, a, bias, y, stride);
-  const Plan plan = plan_of(x.m, w.panels, threads.count());
+  const Plan plan = plan_of(x.m, w.panels, wants_strips(x, w), threads.count());
   const int64_t grain = x.m > kTileRows ? 1 : divide_up(plan.tasks(), 8 * threads.count());
   threads.for_range(plan.tasks(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -322,22 +322,17 @@ TEST(GemmLimits, ExtremeCodesDoNotSaturate) {
 
 TEST(GemmWidening, EveryCodeIsExactInEveryRow) {
   for (const Format format : {Format::E4M3, Format::E5M2, Format::INT8}) {
-    uint16_t table[256];
+    CodeTable table;
+    fill_table(format, table);
     std::vector<uint8_t> codes(64 * 8);
-    for (int i = 0; i < 256; ++i) {
-      const auto code = static_cast<uint32_t>(i);
-      const float value = format == Format::INT8 ? static_cast<float>(static_cast<int8_t>(static_cast<uint8_t>(i)))
-                                                 : format_info(format).decode(code);
-      table[i] = float_to_bf16(value);
-      codes[static_cast<size_t>(i)] = codes[static_cast<size_t>(511 - i)] = static_cast<uint8_t>(i);
-    }
+    for (size_t i = 0; i < 256; ++i) codes[i] = codes[511 - i] = static_cast<uint8_t>(i);
     for (const Encoding encoding : {Encoding::bytes_bf16, Encoding::bytes_f32, Encoding::int8_f32}) {
       const int64_t steps = 512 / kEncodingStepBytes[static_cast<int>(encoding)];
       Buffer expected(static_cast<size_t>(steps * kPanelStepBytes)), got(static_cast<size_t>(steps * kPanelStepBytes));
-      widen__reference({encoding, reinterpret_cast<const std::byte*>(codes.data()), steps, table, expected.data()});
+      widen__reference({encoding, reinterpret_cast<const std::byte*>(codes.data()), steps, &table, expected.data()});
       for (const auto& kernel : widen_kernels()) {
         if (kernel.needs & ~usable_features()) continue;
-        kernel.run({encoding, reinterpret_cast<const std::byte*>(codes.data()), steps, table, got.data()});
+        kernel.run({encoding, reinterpret_cast<const std::byte*>(codes.data()), steps, &table, got.data()});
         EXPECT_EQ(std::memcmp(got.data(), expected.data(), static_cast<size_t>(steps * kPanelStepBytes)), 0)
             << kernel.name;
       }

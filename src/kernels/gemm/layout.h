@@ -58,13 +58,13 @@ struct PackedWeight::Layout {
   std::vector<Piece> pieces;
   std::vector<Chunk> chunks;
   int64_t panels = 0, steps = 0, weight_groups = 1;
-  bool cut = false;          // a segment takes several pieces
-  bool ragged = false;       // a segment other than the last ends inside a step: inputs are rearranged
-  uint16_t table[256] = {};  // BF16 of each code, for the encodings that need it
-  Buffer codes;              // [panels][steps][kEncodingStepBytes]
-  Buffer scales;             // float [panels][weight_groups][kPanel]
-  Buffer zero_points;        // int32 [panels][weight_groups][kPanel], or empty
-  Buffer column_offsets;     // int32 [panels][segments][kPanel], or empty
+  bool cut = false;       // a segment takes several pieces
+  bool ragged = false;    // a segment other than the last ends inside a step: inputs are rearranged
+  CodeTable table = {};   // for the encodings that need it
+  Buffer codes;           // [panels][steps][kEncodingStepBytes]
+  Buffer scales;          // float [panels][weight_groups][kPanel]
+  Buffer zero_points;     // int32 [panels][weight_groups][kPanel], or empty
+  Buffer column_offsets;  // int32 [panels][segments][kPanel], or empty
 };
 
 struct PreparedInput::Layout {
@@ -77,6 +77,7 @@ struct PreparedInput::Layout {
   Buffer sums;    // int32 [m][sum_segments], INT8 only: of the codes of each of the input's own segments
 };
 
+void fill_table(Format format, CodeTable& table);
 void pack(PackedWeight::Layout& layout, const WeightSource& source, const InputFormat& input, Threads& threads,
           Arithmetic wide = bf16_arithmetic());
 void prepare(PreparedInput::Layout& layout, const float* x, int64_t m, int64_t k, int64_t stride,

@@ -1,6 +1,7 @@
 // A weight [N,K] becomes panels of kPanel channels, each a run of steps: what the tile reads lies in the order it reads
 // it.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/error.h"
@@ -30,13 +31,6 @@ Encoding encoding_of(Arithmetic arithmetic, Format format) {
   if (bytes == 1) return Encoding::bytes_f32;
   if (format == Format::BF16) return Encoding::bf16_f32;
   return format == Format::FP16 ? Encoding::fp16_f32 : Encoding::direct;
-}
-
-void fill_table(Format format, uint16_t* table) {
-  for (uint32_t code = 0; code < 256; ++code) {
-    const auto signed_code = static_cast<int8_t>(static_cast<uint8_t>(code));
-    table[code] = float_to_bf16(format == Format::INT8 ? int8_to_float(signed_code) : format_info(format).decode(code));
-  }
 }
 
 /// Cuts the segments into pieces, and gathers pieces into chunks of at most kChunkSteps.
@@ -175,6 +169,22 @@ class Packer {
 };
 
 }  // namespace
+
+void fill_table(Format format, CodeTable& table) {
+  table.symmetric = true;
+  for (uint32_t code = 0; code < 256; ++code) {
+    const auto signed_code = static_cast<int8_t>(static_cast<uint8_t>(code));
+    const float value = format == Format::INT8 ? int8_to_float(signed_code) : format_info(format).decode(code);
+    table.values[code] = float_to_bf16(value);
+    table.low[code] = static_cast<uint8_t>(table.values[code]);
+    table.high[code] = static_cast<uint8_t>(table.values[code] >> 8);
+    if (code >= 128) table.symmetric &= table.values[code] == (table.values[code - 128] | 0x8000);
+  }
+  table.shift = std::countr_zero(static_cast<uint32_t>(table.values[17] - table.values[16]) | 0x80);
+  table.offset = table.values[16] - (16 << table.shift);
+  table.linear = table.symmetric;
+  for (int i = 8; i < 120; ++i) table.linear &= table.values[i] == (i << table.shift) + table.offset;
+}
 
 void pack(PackedWeight::Layout& l, const WeightSource& source, const InputFormat& input, Threads& threads,
           Arithmetic wide) {

@@ -9,6 +9,8 @@ namespace octet::kernels {
 /// the kPanel channels of a panel; a tile is up to kTileRows tokens by one panel: 24 accumulators of 512 bits.
 inline constexpr int kPanel = 32;
 inline constexpr int kTileRows = 12;
+inline constexpr int kStripRows = 3;  // so few tokens take kStripPanels panels at a time, to have enough sums under way
+inline constexpr int kStripPanels = 4;
 inline constexpr int kStepBytes = 4;
 inline constexpr int kPanelStepBytes = kPanel * kStepBytes;
 
@@ -23,7 +25,9 @@ struct Tile {
   int rows = 0;                  // 1 … kTileRows
   const std::byte* w = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned; INT8 as code + 128
   int64_t steps = 0;
-  void* acc = nullptr;                // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
+  int panels = 1;        // more: at most kStripRows rows, [panels] of w and of acc, and the group does not end here
+  int64_t w_stride = 0;  // bytes from panel to panel of w
+  void* acc = nullptr;   // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
   bool begins = false, ends = false;  // the group; between them acc goes on from piece to piece
 
   const float* input_scales = nullptr;  // of each row, input_scale_stride apart
@@ -59,14 +63,23 @@ constexpr int byte_position(int n, int half) {
   return (n % 16) / 4 * 16 + n / 16 * 8 + n % 4 * 2 + half;
 }
 
+/// The BF16 of each of the 256 codes.
+struct CodeTable {
+  alignas(64) uint8_t low[256], high[256];  // their bytes
+  uint16_t values[256];
+  bool symmetric;  // the second half is the first with its sign set
+  bool linear;     // and values[i] = (i << shift) + offset for 8 <= i < 120
+  int shift, offset;
+};
+
 /// Widens steps of codes, an even number of them where the encoding speaks of two. table: the BF16 of each of the 256
 /// codes.
 struct Widen {
   Encoding encoding = Encoding::direct;
   const std::byte* codes = nullptr;
   int64_t steps = 0;
-  const uint16_t* table = nullptr;
-  std::byte* out = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned
+  const CodeTable* table = nullptr;  // for bytes_bf16 and bytes_f32
+  std::byte* out = nullptr;          // [steps][kPanel] of 4 bytes, 64-byte aligned
 };
 using WidenFunction = void(const Widen&);
 

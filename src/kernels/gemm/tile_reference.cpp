@@ -41,8 +41,18 @@ void add_to_total(const Tile& t, int row, int n, float value) {
   total = std::fma(value, t.input_scales[row * t.input_scale_stride] * t.weight_scales[n], before);
 }
 
+/// One panel of a strip.
+Tile panel_of(Tile t, int panel) {
+  t.w += panel * t.w_stride;
+  t.acc = static_cast<std::byte*>(t.acc) + panel * t.rows * kPanelStepBytes;
+  t.panels = 1;
+  return t;
+}
+
 template <typename Step>
 void float_tile(const Tile& t, Step step) {
+  for (int p = 0; p < t.panels && t.panels > 1; ++p) float_tile(panel_of(t, p), step);
+  if (t.panels > 1) return;
   for (int row = 0; row < t.rows; ++row) {
     float* acc = static_cast<float*>(t.acc) + row * kPanel;
     for (int n = 0; n < kPanel; ++n) {

@@ -43,31 +43,24 @@ void bf16_to_f32(const Widen& work) {
 /// BF16 of 16 codes of 8 bits, widened to 16. The first and last 8 magnitudes (subnormals, infinities, NaNs) are looked
 /// up, those between are shifted into place.
 struct Fp8Table {
-  __m256i first_low, first_high, last_low, last_high, base;
-  int shift = 0;
-  bool usable = true;
+  __m256i first_low, first_high, last_low, last_high, offset;
+  __m128i shift;
 
-  explicit Fp8Table(const uint16_t* table) {
-    while (shift < 7 && table[16] + (1 << shift) != table[17]) ++shift;
-    const int offset = table[16] - (16 << shift);
-    for (int i = 8; i < 120; ++i) usable &= table[i] == (i << shift) + offset;
-    for (int i = 0; i < 128; ++i) usable &= table[i + 128] == (table[i] | 0x8000);
-    base = _mm256_set1_epi16(static_cast<short>(offset));
-    first_low = bytes(table, 0);
-    first_high = bytes(table, 8);
-    last_low = bytes(table + 120, 0);
-    last_high = bytes(table + 120, 8);
-  }
+  explicit Fp8Table(const CodeTable& table)
+      : first_low(eight(table.low)),
+        first_high(eight(table.high)),
+        last_low(eight(table.low + 120)),
+        last_high(eight(table.high + 120)),
+        offset(_mm256_set1_epi16(static_cast<short>(table.offset))),
+        shift(_mm_cvtsi32_si128(table.shift)) {}
 
-  static __m256i bytes(const uint16_t* table, int down) {
-    alignas(16) uint8_t b[16] = {};
-    for (int i = 0; i < 8; ++i) b[i] = static_cast<uint8_t>(table[i] >> down);
-    return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(b)));
+  static __m256i eight(const uint8_t* bytes) {
+    return _mm256_broadcastsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)));
   }
 
   __m256i look_up(__m256i codes) const {
     const __m256i magnitude = _mm256_and_si256(codes, _mm256_set1_epi16(0x7F));
-    const __m256i middle = _mm256_add_epi16(_mm256_sll_epi16(magnitude, _mm_cvtsi32_si128(shift)), base);
+    const __m256i middle = _mm256_add_epi16(_mm256_sll_epi16(magnitude, shift), offset);
     // Each byte of a word looks up the same entry: its low byte in the low table, its high byte in the high one.
     const __m256i three = _mm256_and_si256(codes, _mm256_set1_epi16(7));
     const __m256i low = _mm256_set1_epi16(0xFF);
@@ -121,10 +114,10 @@ void widen__avx2(const Widen& work) {
   if (work.encoding == Encoding::fp16_f32) return fp16_to_f32(work);
   if (work.encoding == Encoding::bf16_f32) return bf16_to_f32(work);
   if (work.encoding == Encoding::direct) return widen__reference(work);
-  const bool int8 = work.table[1] == 0x3F80 && work.table[255] == 0xBF80;  // 1 and -1
+  const bool int8 = work.table->values[1] == 0x3F80 && work.table->values[255] == 0xBF80;  // 1 and -1
   if (int8) return bytes(work, [](__m128i codes) { return int8_look_up(_mm256_cvtepi8_epi16(codes)); });
-  const Fp8Table table(work.table);
-  if (!table.usable) return widen__reference(work);
+  if (!work.table->linear) return widen__reference(work);
+  const Fp8Table table(*work.table);
   bytes(work, [&](__m128i codes) { return table.look_up(_mm256_cvtepu8_epi16(codes)); });
 }
 

@@ -6,25 +6,16 @@
 namespace octet::kernels {
 namespace {
 
-/// 128 bytes of the table: of the low or the high byte of the BF16 of codes first … first+127.
+/// 128 bytes of the table in two registers.
 struct Half {
-  __m512i low, high;
-  Half(const uint16_t* table, int first, int shift) {
-    alignas(64) uint8_t bytes[128];
-    for (int i = 0; i < 128; ++i) bytes[i] = static_cast<uint8_t>(table[first + i] >> shift);
-    low = _mm512_load_si512(bytes);
-    high = _mm512_load_si512(bytes + 64);
-  }
+  explicit Half(const uint8_t* bytes) : low(_mm512_load_si512(bytes)), high(_mm512_load_si512(bytes + 64)) {}
   __m512i look_up(__m512i codes) const { return _mm512_permutex2var_epi8(low, codes, high); }
+  __m512i low, high;
 };
 
 struct Table {
-  explicit Table(const uint16_t* table)
-      : low(table, 0, 0), high(table, 0, 8), low2(table, 128, 0), high2(table, 128, 8) {
-    for (int i = 0; i < 128; ++i) symmetric &= table[i + 128] == (table[i] | 0x8000);
-  }
+  explicit Table(const CodeTable& t) : low(t.low), high(t.high), low2(t.low + 128), high2(t.high + 128) {}
   Half low, high, low2, high2;
-  bool symmetric = true;  // the second half is the first with its sign set
 };
 
 template <bool kSymmetric>
@@ -70,11 +61,11 @@ void bytes_to_f32(const Widen& work, const Table& table) {
 
 void widen__avx512_bf16(const Widen& work) {
   if (work.encoding != Encoding::bytes_bf16 && work.encoding != Encoding::bytes_f32) return widen__avx512(work);
-  const Table table(work.table);
+  const Table table(*work.table);
   if (work.encoding == Encoding::bytes_bf16) {
-    table.symmetric ? bytes_to_bf16<true>(work, table) : bytes_to_bf16<false>(work, table);
+    work.table->symmetric ? bytes_to_bf16<true>(work, table) : bytes_to_bf16<false>(work, table);
   } else {
-    table.symmetric ? bytes_to_f32<true>(work, table) : bytes_to_f32<false>(work, table);
+    work.table->symmetric ? bytes_to_f32<true>(work, table) : bytes_to_f32<false>(work, table);
   }
 }
 

@@ -12,7 +12,7 @@ float value_at(const Widen& work, int64_t s, int n) {
   const auto* words = reinterpret_cast<const uint16_t*>(work.codes);
   switch (work.encoding) {
     case Encoding::bytes_f32:
-      return bf16_to_float(work.table[bytes[s / 2 * 64 + byte_position(n, static_cast<int>(s % 2))]]);
+      return bf16_to_float(work.table->values[bytes[s / 2 * 64 + byte_position(n, static_cast<int>(s % 2))]]);
     case Encoding::int8_f32:
       return int8_to_float(static_cast<int8_t>(bytes[s * kPanel + n]));
     case Encoding::bf16_f32:
@@ -34,7 +34,7 @@ void widen__reference(const Widen& work) {
     for (int n = 0; n < kPanel; ++n) {
       if (work.encoding == Encoding::bytes_bf16) {
         auto* to = reinterpret_cast<uint16_t*>(work.out) + (s * kPanel + n) * 2;
-        for (int half = 0; half < 2; ++half) to[half] = work.table[bytes[s * 64 + byte_position(n, half)]];
+        for (int half = 0; half < 2; ++half) to[half] = work.table->values[bytes[s * 64 + byte_position(n, half)]];
       } else {
         reinterpret_cast<float*>(work.out)[s * kPanel + n] = value_at(work, s, n);
       }
