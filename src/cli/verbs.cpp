@@ -6,6 +6,8 @@ namespace {
 constexpr Verb kVerbs[] = {
     {"inspect", "what is in a checkpoint: architecture, tensors, schemes", "octet inspect models/llama", add_inspect},
     {"compress", "make a checkpoint eight bits wide", "octet compress models/llama --scheme W8A8 -o models/llama-w8a8", add_compress},
+    {"eval", "perplexity of a text, and what a compression cost",
+     "octet eval models/llama-w8a8 --baseline models/llama --text wiki.txt --report eval.html", add_eval},
     {"run", "generate text", "octet run models/llama --prompt \"Once upon a time\" --max-tokens 100", add_run},
     {"bench", "speed of a model: prefill and decoding", "octet bench models/llama --scheme W8A8 --prefill 512 --decode 64",
      add_bench},

@@ -8,6 +8,7 @@ Run add_bench(CLI::App& app);
 Run add_completion(CLI::App& app);
 Run add_compress(CLI::App& app);
 Run add_doctor(CLI::App& app);
+Run add_eval(CLI::App& app);
 Run add_inspect(CLI::App& app);
 Run add_run(CLI::App& app);
 Run add_tokenize(CLI::App& app);
