@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "compress/calibrate.h"
 #include "compress/compress.h"
 #include "compress/estimate.h"
 
@@ -128,6 +129,18 @@ int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOption
   return 0;
 }
 
+// Where nothing is fixed beforehand, a calibration text is not needed, and said so.
+CalibrationRanges watch_ranges(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
+                               Threads& threads) {
+  if (!options.calibration) return {};
+  if (!options.scheme->needs_calibration() && !options.kv_cache_fp8) {
+    print_notice(
+        fmt::format("octet: {} fixes no ranges beforehand: the calibration text is not used", options.scheme->name));
+    return {};
+  }
+  return calibrate(checkpoint, plan, options, read_text(options.calibration->string()), threads);
+}
+
 int compress_model(const Options& given, const Common& common) {
   PeakMemory memory;
   const CompressOptions options = compress_options(given);
@@ -137,11 +150,12 @@ int compress_model(const Options& given, const Common& common) {
   if (given.dry_run) return dry_run(checkpoint, plan, options, common);
 
   Threads threads(common.threads);
+  const CalibrationRanges ranges = watch_ranges(checkpoint, plan, options, threads);
   CompressResult result;
   {
     Progress progress(fmt::format("compressing to {}", options.scheme->name), static_cast<uint64_t>(plan.bytes_before),
                       "B");
-    result = compress(checkpoint, plan, options, {}, threads,
+    result = compress(checkpoint, plan, options, ranges, threads,
                       [&](int64_t bytes) { progress.advance(static_cast<uint64_t>(bytes)); });
   }
   for (const std::string& notice : result.notices) print_notice("octet: " + notice);
