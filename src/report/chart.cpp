@@ -61,7 +61,7 @@ Scale::Scale(const Axis& axis, Range range, int tick_count) : log_(axis.log) {
   texts_ = tick_texts(ticks_, axis.unit);
   // A log axis spans more than one unit: each tick gets its own.
   if (log_) {
-    for (size_t i = 0; i < ticks_.size(); ++i) texts_[i] = tick_texts({ticks_[i]}, axis.unit)[0];
+    for (size_t i = 0; i < ticks_.size(); ++i) texts_[i] = value_text(ticks_[i], axis.unit);
   }
 }
 

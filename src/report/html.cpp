@@ -16,7 +16,7 @@ main { max-width: 50rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.015em; margin: 0 0 .35rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; letter-spacing: -.005em; margin: 2.75rem 0 .75rem; }
 p { margin: .5rem 0 1rem; max-width: 42rem; overflow-wrap: anywhere; }
-.subtitle, .note, figcaption, caption, footer { color: var(--soft); }
+.subtitle, .note, figcaption, footer { color: var(--soft); }
 .subtitle { margin-bottom: 1.75rem; }
 dl.key { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
 dl.key > div { background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: .8rem 1rem; }
@@ -26,7 +26,7 @@ dl.key dd.note { font-size: .85rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .7rem 1rem 0; font-size: .875rem; }
+p.note { font-size: .9rem; margin: 1rem 0 -.5rem; }
 th, td { padding: .5rem 1rem; text-align: left; white-space: nowrap; } th { font-weight: 600; }
 thead th { border-bottom: 1px solid var(--rule); color: var(--soft); font-size: .85rem; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); } .number { text-align: right; }
@@ -64,7 +64,10 @@ std::string table_html(const Table& table, std::string_view caption) {
   const std::vector<bool> numeric = numeric_columns(table);
   const auto side = [&](size_t c) { return numeric[c] ? " class=\"number\"" : ""; };
   std::string html = "<div class=\"scroll\" tabindex=\"0\"><table>";
-  if (!caption.empty()) html += fmt::format("<caption>{}</caption>", html_escape(caption));
+  if (!caption.empty()) {  // not a <caption>: it would scroll away with a wide table
+    html = fmt::format("<p class=\"note\">{0}</p>\n<div class=\"scroll\" tabindex=\"0\"><table aria-label=\"{0}\">",
+                       html_escape(caption));
+  }
   html += "<thead><tr>";
   for (size_t c = 0; c < numeric.size(); ++c) {
     html += fmt::format("<th scope=\"col\"{}>{}</th>", side(c), html_escape(table.heading[c]));

@@ -58,6 +58,7 @@ std::string BarPlot::svg(const Canvas& canvas) const {
     column > 0 ? svg.text(column - 8, middle, Anchor::end, "value", groups[g])
                : svg.text(2, y + 11, Anchor::start, "value", groups[g]);
     y += above;
+    svg.line(zero, y - 2, zero, y + group_height - above - kBetweenGroups, "axis");
     for (size_t k = 0; k < series.size(); ++k, y += kBar + kBetweenBars) {
       const double v = value_of(series[k], g);
       const std::string text = std::isnan(v) ? "–" : value_text(v, value.unit);
@@ -69,7 +70,6 @@ std::string BarPlot::svg(const Canvas& canvas) const {
                 : svg.text(zero + length + 5, y + 13, Anchor::start, "value", text);
     }
   }
-  svg.line(zero, top - 2, zero, height - kBetweenGroups + 2, "axis");
   return svg.finish();
 }
 

@@ -13,6 +13,41 @@ size_t points_of(const Series& s) {
   return std::min(s.x.size(), s.y.size());
 }
 
+/// Names beside points, each in the first of six places where it runs into no name written before.
+class Labels {
+ public:
+  void write(Plane& plane, double x, double y, const std::string& name) {
+    const double width = text_width(name);
+    Box box{};
+    Anchor anchor = Anchor::start;
+    for (const double down : {-7.0, 17.0, 31.0}) {
+      for (const Anchor side : {Anchor::start, Anchor::end}) {
+        const double left = side == Anchor::start ? x + 8 : x - 8 - width;
+        if (left < plane.left || left + width > plane.right + 10) continue;
+        box = {left, y + down - 11, left + width, y + down + 3};
+        anchor = side;
+        if (box.bottom < plane.bottom + 2 && is_free(box)) return put(plane, box, anchor, name);
+      }
+    }
+    if (box.right > box.left) put(plane, box, anchor, name);
+  }
+
+ private:
+  struct Box {
+    double left, top, right, bottom;
+  };
+  bool is_free(const Box& box) const {
+    return std::none_of(taken_.begin(), taken_.end(), [&](const Box& other) {
+      return box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom;
+    });
+  }
+  void put(Plane& plane, const Box& box, Anchor anchor, const std::string& name) {
+    plane.svg.text(anchor == Anchor::start ? box.left : box.right, box.bottom - 3, anchor, "value", name);
+    taken_.push_back(box);
+  }
+  std::vector<Box> taken_;
+};
+
 }  // namespace
 
 std::string ScatterPlot::svg(const Canvas& canvas) const {
@@ -25,6 +60,7 @@ std::string ScatterPlot::svg(const Canvas& canvas) const {
     }
   }
   Plane plane = make_plane(layout, canvas);
+  Labels labels;
   for (size_t k = 0; k < series.size(); ++k) {
     const Series& s = series[k];
     // Thousands of points only cover each other.
@@ -38,9 +74,7 @@ std::string ScatterPlot::svg(const Canvas& canvas) const {
       const std::string hint =
           few ? fmt::format("{}: {}, {}", name, value_text(s.x[i], x.unit), value_text(s.y[i], y.unit)) : "";
       plane.svg.circle(px, py, few ? 5 : 2.5, series_class(k) + (few ? " fill" : " faint"), hint);
-      if (!named) continue;
-      const bool to_the_left = px + 9 + text_width(name) > plane.right;
-      plane.svg.text(px + (to_the_left ? -9 : 9), py - 7, to_the_left ? Anchor::end : Anchor::start, "value", name);
+      if (named) labels.write(plane, px, py, name);
     }
   }
   return plane.svg.finish();

@@ -30,18 +30,21 @@ std::string trimmed(std::string text) {
 
 // The unit that suits the largest tick serves all of them.
 struct Suffix {
-  double divisor;
+  double from, divisor;
   const char* name;
 };
 
 Suffix suffix_of(double largest, Unit unit) {
-  static const Suffix kBytes[] = {{1e12, " TB"}, {1e9, " GB"}, {1e6, " MB"}, {1e3, " kB"}, {0, " B"}};
-  static const Suffix kCounts[] = {{1e12, " T"}, {1e9, " G"}, {1e6, " M"}, {1e4, " k"}, {0, ""}};
-  static const Suffix kSeconds[] = {{3600, " h"}, {300, " min"}, {1, " s"}, {1e-3, " ms"}, {1e-6, " µs"}, {0, " s"}};
-  if (unit == Unit::percent) return {0.01, " %"};
+  static const Suffix kBytes[] = {
+      {1e12, 1e12, " TB"}, {1e9, 1e9, " GB"}, {1e6, 1e6, " MB"}, {1e3, 1e3, " kB"}, {0, 1, " B"}};
+  static const Suffix kCounts[] = {
+      {1e12, 1e12, " T"}, {1e9, 1e9, " G"}, {1e6, 1e6, " M"}, {1e4, 1e3, " k"}, {0, 1, ""}};
+  static const Suffix kSeconds[] = {{7200, 3600, " h"},  {300, 60, " min"},   {1, 1, " s"},
+                                    {1e-3, 1e-3, " ms"}, {1e-6, 1e-6, " µs"}, {0, 1, " s"}};
+  if (unit == Unit::percent) return {0, 0.01, " %"};
   const Suffix* row = unit == Unit::bytes ? kBytes : unit == Unit::seconds ? kSeconds : kCounts;
-  while (row->divisor > 0 && largest < row->divisor) ++row;
-  return {row->divisor > 0 ? row->divisor : 1, row->name};
+  while (largest < row->from) ++row;
+  return *row;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace octet::report {
@@ -8,10 +9,12 @@ namespace octet::report {
 enum class Unit { number, bytes, seconds, percent };  // percent: 0.25 is "25 %"
 
 struct Axis {
+  Axis(std::string label = "", Unit unit = Unit::number, bool log = false, bool from_zero = false)
+      : label(std::move(label)), unit(unit), log(log), from_zero(from_zero) {}
   std::string label;
-  Unit unit = Unit::number;
-  bool log = false;        // values that are not above zero are left out
-  bool from_zero = false;  // the axis starts at zero
+  Unit unit;
+  bool log;        // values that are not above zero are left out
+  bool from_zero;  // the axis starts at zero
 };
 
 /// "1.04 M", "3.20 GB", "12.3 ms", "25.0 %".
