@@ -85,8 +85,11 @@ std::string standalone_svg(const std::string& svg) {
          "</style>\n" + svg.substr(at);
 }
 
+// For the widest of the usual system fonts: a label that is cut off is worse than one with room around it.
 double text_width(std::string_view text) {
-  return 6.7 * display_width(text);
+  double width = 7.2 * display_width(text);
+  for (const char c : text) width += (c >= 'A' && c <= 'Z') || c == '%' ? 1.6 : 0;
+  return width;
 }
 
 }  // namespace octet::report

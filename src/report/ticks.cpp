@@ -58,6 +58,7 @@ std::string value_text(double value, Unit unit) {
     case Unit::percent:
       return three_digits(value * 100) + " %";
     default:
+      if (value != 0 && std::abs(value) < 1e-4) return fmt::format("{:.3g}", value);
       return std::abs(value) >= 1e4 && std::isfinite(value) ? human_count(value) : trimmed(three_digits(value));
   }
 }

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The main job, end to end: compress a model to W8A8 and FP8_DYNAMIC, say what it cost, and let all three write.
+#   MODEL=DIR TEXT=FILE PROMPT=TEXT OCTET=build/octet scripts/demo.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+octet=${OCTET:-build/octet}
+model=${MODEL:-../shared/data/models/stories260K}
+text=${TEXT:-../shared/data/text/tinystories.sample.txt}
+prompt=${PROMPT:-Once upon a time}
+out=build/demo
+
+if [[ ! -e $model/config.json ]]; then
+  [[ -n ${MODEL:-} ]] && { echo "MODEL=$MODEL: there is no config.json; MODEL is a Hugging Face directory" >&2; exit 1; }
+  cat <<END
+Octet is built: $octet. There is no model here to show it on.
+Give a Hugging Face directory (config.json, tokenizer.json, *.safetensors) and a text to measure with:
+
+  make demo MODEL=path/to/model TEXT=path/to/text.txt
+END
+  exit 0
+fi
+[[ -r $text ]] || { echo "TEXT=$text: cannot be read; give a file of text to measure with: make demo TEXT=FILE" >&2; exit 1; }
+
+bold() { [[ -t 1 && -z ${NO_COLOR:-} ]] && printf '\n\033[1m%s\033[0m\n' "$1" || printf '\n%s\n' "$1"; }
+# The last number under a key: objects of a baseline come first.
+field() { grep -o "\"$1\":[^,}]*" "$2" | tail -n 1 | cut -d: -f2; }
+size() { awk -v b="$1" 'BEGIN { split("B kB MB GB TB", u); i = 1; while (b >= 999.5 && i < 5) { b /= 1000; i++ } printf "%.3g %s", b, u[i] }'; }
+
+row() {  # name, eval's JSON, bench's JSON
+  local kl top
+  kl=$(field kl_divergence "$2" || true)
+  top=$(field top1_agreement "$2" || true)
+  printf '%-14s %10s %12.4f %12s %10s %12.0f %12.0f\n' "$1" "$(size "$(field bytes "$2")")" "$(field perplexity "$2")" \
+    "$([[ -n $kl ]] && printf '%.6f' "$kl" || echo -)" "$([[ -n $top ]] && awk -v t="$top" 'BEGIN { printf "%.2f %%", 100 * t }' || echo -)" \
+    "$(field prefill_tokens_per_second "$3")" "$(field decode_tokens_per_second "$3")"
+}
+
+mkdir -p "$out"
+for scheme in W8A8 FP8_DYNAMIC; do
+  bold "octet compress $model --scheme $scheme -o $out/$scheme"
+  "$octet" compress "$model" --scheme "$scheme" -o "$out/$scheme" --force
+done
+
+bold "Measuring on $text"
+measure() {  # name, directory, what else eval is told
+  local name=$1 directory=$2
+  shift 2
+  "$octet" eval "$directory" --text "$text" "$@" --json > "$out/$name.eval.json"
+  "$octet" bench "$directory" --prefill 256 --decode 64 --json > "$out/$name.bench.json"
+}
+measure original "$model"
+for scheme in W8A8 FP8_DYNAMIC; do
+  measure "$scheme" "$out/$scheme" --baseline "$model" --report "$out/$scheme.html"
+done
+
+printf '%-14s %10s %12s %12s %10s %12s %12s\n' model size perplexity "KL (nats)" "top-1" "prefill t/s" "decode t/s"
+for name in original W8A8 FP8_DYNAMIC; do row "$name" "$out/$name.eval.json" "$out/$name.bench.json"; done
+printf '\nReports: %s\n' "$out/W8A8.html, $out/FP8_DYNAMIC.html"
+
+for name in original W8A8 FP8_DYNAMIC; do
+  directory=$out/$name
+  [[ $name == original ]] && directory=$model
+  bold "$name writes:"
+  "$octet" run "$directory" --prompt "$prompt" --max-tokens 60 --temperature 0
+  echo
+done
