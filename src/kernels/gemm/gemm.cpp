@@ -21,7 +21,7 @@ constexpr int64_t kStripStride =
 constexpr int64_t kStripAhead = 2048;     // bytes of a panel
 
 bool wants_strips(const PreparedInput::Layout& x, const PackedWeight::Layout& w) {
-  return x.m <= kStripRows && w.encoding != Encoding::direct;
+  return x.m <= kTileRows && w.encoding != Encoding::direct;
 }
 
 /// The left side as the tiles read it: x itself, or a copy rearranged for w.
@@ -106,7 +106,7 @@ Plan plan_of(int64_t m, int64_t panels, bool strips, int threads) {
   Plan plan{};
   plan.row_blocks = divide_up(m, kBlockRows);
   plan.block_rows = divide_up(divide_up(m, plan.row_blocks), kTileRows) * kTileRows;
-  plan.block_panels = strips ? kStripPanels : m > kTileRows ? kBlockPanels : 1;
+  plan.block_panels = strips && m <= kStripRows ? kStripPanels : m > kTileRows ? kBlockPanels : 1;
   const auto fit = [&] {
     plan.row_blocks = divide_up(m, plan.block_rows);
     plan.panel_blocks = divide_up(panels, plan.block_panels);
@@ -138,7 +138,7 @@ class Product {
     block.acc = acc.data();
     block.totals = totals.data();
     if (wants_strips(x_, w_)) {
-      acc.grow(kStripPanels * kStripRows * kPanelStepBytes);
+      acc.grow(kTileRows * kPanelStepBytes);
       block.acc = acc.data();
       for (const Chunk& chunk : w_.chunks) strip(block, chunk, widened);
       return;
@@ -182,7 +182,7 @@ class Product {
 
   void tiles(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight) const {
     const int64_t rows = block.row_end - block.row_begin, count = divide_up(rows, kTileRows);
-    const Ahead ahead = codes_after(block, chunk, panel);
+    const Ahead ahead = x_.m <= kTileRows ? Ahead{} : codes_after(block, chunk, panel);
     const bool writes = &chunk == &w_.chunks.back();
     for (int64_t i = 0; i < count; ++i) {  // tiles of nearly the same height
       const int64_t begin = block.row_begin + rows * i / count, end = block.row_begin + rows * (i + 1) / count;
@@ -231,6 +231,7 @@ class Product {
       t.a = a_.rows + row * a_.row_bytes + piece.first_step * kStepBytes;
       t.w = weight + (piece.first_step - chunk.first_step) * kPanelStepBytes;
       t.steps = piece.steps;
+      t.streams = x_.m <= kTileRows;
       t.begins = piece.begins;
       t.ends = piece.ends;
       if (t.begins || t.ends) corrections(t, panel, row, piece.segment);
@@ -238,17 +239,18 @@ class Product {
     }
   }
 
-  /// Few tokens and codes to widen: a little of several panels at a time, so that many sums are under way and memory is
-  /// read while they are.
+  /// One tile of tokens and codes to widen: a little at a time, so that memory is read while it is multiplied, and of
+  /// several panels at a time where a token or three would have too few sums under way.
   void strip(const Block& block, const Chunk& chunk, const Buffer& widened) const {
     const auto panels = static_cast<int>(block.panel_end - block.panel_begin);
+    const int64_t turn = panels == 1 ? 2 * kStripSteps : kStripSteps;
     const int64_t bytes = kEncodingStepBytes[static_cast<int>(w_.encoding)];
     Tile t = tile_of(block, block.panel_begin, block.row_begin, block.row_end);
     t.acc = block.acc;
     for (int64_t i = 0; i < chunk.pieces; ++i) {
       const Piece& piece = w_.pieces[static_cast<size_t>(chunk.first_piece + i)];
-      for (int64_t at = 0; at < piece.steps; at += kStripSteps) {
-        t.steps = std::min(kStripSteps, piece.steps - at);
+      for (int64_t at = 0; at < piece.steps; at += turn) {
+        t.steps = std::min(turn, piece.steps - at);
         for (int p = 0; p < panels; ++p) {
           const std::byte* codes =
               w_.codes.data() + ((block.panel_begin + p) * w_.steps + piece.first_step + at) * bytes;

@@ -25,6 +25,7 @@ struct Tile {
   int rows = 0;                  // 1 … kTileRows
   const std::byte* w = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned; INT8 as code + 128
   int64_t steps = 0;
+  bool streams = false;  // w is read once, from memory, and goes on behind the last step: fetch it ahead
   int panels = 1;        // more: at most kStripRows rows, [panels] of w and of acc, and the group does not end here
   int64_t w_stride = 0;  // bytes from panel to panel of w
   void* acc = nullptr;   // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
