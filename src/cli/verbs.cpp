@@ -8,6 +8,7 @@ constexpr Verb kVerbs[] = {
     {"compress", "make a checkpoint eight bits wide", "octet compress models/llama --scheme W8A8 -o models/llama-w8a8", add_compress},
     {"eval", "perplexity of a text, and what a compression cost",
      "octet eval models/llama-w8a8 --baseline models/llama --text wiki.txt --report eval.html", add_eval},
+    {"diff", "what differs between two checkpoints: codes, scales, numbers", "octet diff models/llama-w8a8 models/other", add_diff},
     {"run", "generate text", "octet run models/llama --prompt \"Once upon a time\" --max-tokens 100", add_run},
     {"bench", "speed of a model: prefill and decoding", "octet bench models/llama --scheme W8A8 --prefill 512 --decode 64",
      add_bench},

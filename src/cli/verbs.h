@@ -7,6 +7,7 @@ namespace octet::cli {
 Run add_bench(CLI::App& app);
 Run add_completion(CLI::App& app);
 Run add_compress(CLI::App& app);
+Run add_diff(CLI::App& app);
 Run add_doctor(CLI::App& app);
 Run add_eval(CLI::App& app);
 Run add_inspect(CLI::App& app);

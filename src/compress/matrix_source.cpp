@@ -21,6 +21,18 @@ Tensor as_dtype(const Tensor& x, DType dtype) {
 
 }  // namespace
 
+Tensor dequantized_rows(const QTensor& q, int64_t begin, int64_t count) {
+  QTensor piece;
+  piece.weights = q.weights;
+  piece.codes = q.codes.rows(begin, count);
+  // Rows that share a scale: those of a block, all of them, or one.
+  const int64_t step = q.weights.block_rows ? q.weights.block_rows : q.scales.size(0) == 1 ? q.rows() : 1;
+  const int64_t first = begin / step, scale_rows = (begin + count + step - 1) / step - first;
+  piece.scales = q.scales.rows(first, scale_rows);
+  if (!q.zero_points.empty()) piece.zero_points = q.zero_points.rows(first, scale_rows);
+  return dequantize(piece);
+}
+
 int64_t MatrixSource::row_step() const {
   return module_.from ? std::max(1, module_.from->weights->block_rows) : 1;
 }
@@ -44,16 +56,7 @@ const QTensor& MatrixSource::codes() {
 
 Tensor MatrixSource::rows(int64_t begin, int64_t count, DType dtype) {
   if (!module_.from) return checkpoint_.tensor(module_.weight).rows(begin, count);
-  const QTensor& whole = codes();
-  QTensor piece;
-  piece.weights = whole.weights;
-  piece.codes = whole.codes.rows(begin, count);
-  const int64_t rows_of_scale = (module_.n + whole.scales.size(0) - 1) / whole.scales.size(0);
-  const int64_t step = whole.weights.block_rows ? whole.weights.block_rows : rows_of_scale;
-  const int64_t first = begin / step, scale_rows = (begin + count + step - 1) / step - first;
-  piece.scales = whole.scales.rows(first, scale_rows);
-  if (!whole.zero_points.empty()) piece.zero_points = whole.zero_points.rows(first, scale_rows);
-  return as_dtype(dequantize(piece), dtype);
+  return as_dtype(dequantized_rows(codes(), begin, count), dtype);
 }
 
 void MatrixSource::drop() {

@@ -5,6 +5,9 @@
 
 namespace octet {
 
+/// Rows [begin, begin + count) of q as F32; begin is a multiple of the rows that share a scale in blocks.
+Tensor dequantized_rows(const QTensor& q, int64_t begin, int64_t count);
+
 /// The numbers of a module, piece by piece: views of the mapped file, or codes turned back into numbers.
 class MatrixSource {
  public:

@@ -1,0 +1,59 @@
+#include "compress/diff.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/escape.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+namespace octet::cli {
+namespace {
+
+struct Options {
+  std::string first, second;
+};
+
+std::string text_of(const TensorDifference& d) {
+  std::string text = printable(d.name) + ": " + d.why;
+  if (d.codes_different == 0 && d.scales_different == 0) return text + "\n";
+  if (!d.why.empty()) text += "; ";
+  text += fmt::format("{} of {} differ", with_commas(static_cast<uint64_t>(d.codes_different)),
+                      with_commas(static_cast<uint64_t>(d.codes)));
+  if (d.scales_different > 0)
+    text += fmt::format(", {} scales", with_commas(static_cast<uint64_t>(d.scales_different)));
+  return text + fmt::format(", at most by {:.4g}\n", d.max_error);
+}
+
+int diff(const Options& options, const Common& common) {
+  const Checkpoint first = Checkpoint::open(options.first), second = Checkpoint::open(options.second);
+  Threads threads(common.threads);
+  const auto differences = diff_checkpoints(first, second, threads);
+  if (common.json) {
+    Json tensors = Json::array();
+    for (const TensorDifference& d : differences) {
+      tensors.push_back({{"name", d.name},
+                         {"why", d.why},
+                         {"codes", d.codes},
+                         {"codes_different", d.codes_different},
+                         {"scales_different", d.scales_different},
+                         {"max_error", d.max_error}});
+    }
+    print_json({{"same", differences.empty()}, {"tensors", tensors}});
+    return 0;
+  }
+  for (const TensorDifference& d : differences) print(text_of(d));
+  print(differences.empty() ? "the same\n" : fmt::format("{} tensors differ\n", differences.size()));
+  return 0;
+}
+
+}  // namespace
+
+Run add_diff(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("A", options->first, "a model's directory")->required();
+  app.add_option("B", options->second, "another's")->required();
+  return [options](const Common& common) { return diff(*options, common); };
+}
+
+}  // namespace octet::cli
