@@ -1,9 +1,11 @@
-// Any config.json is either refused with an Error of one printable line, or a quantization_config that can be asked,
-// written, and read back as the same.
+// Any config.json is either refused with an Error of one printable line, or a decoder whose rotation is finite and a
+// quantization_config that can be asked, written, and read back as the same.
 #include <cstdlib>
 
 #include "base/json.h"
 #include "files/quantization_config.h"
+#include "models/config.h"
+#include "models/rope.h"
 
 namespace {
 
@@ -38,11 +40,30 @@ void ask(const octet::QuantizationConfig& config) {
   }
 }
 
+void check_refusal(const octet::Error& error) {
+  const std::string_view message = error.what();
+  check(message.substr(0, 5) != "again" && message.size() < 2000);
+  for (const unsigned char c : message) check(c >= 0x20 && c != 0x7F);
+}
+
+void read_decoder(const octet::Json& json) {
+  try {
+    const octet::DecoderConfig config = octet::read_decoder_config(json, "config.json");
+    check(config.heads % config.kv_heads == 0 && config.windows.size() == static_cast<size_t>(config.layers));
+    if (config.head_dim > 4096) return;
+    const octet::Rope rope = octet::make_rope(config.rope, config.head_dim, config.max_positions);
+    for (const double frequency : rope.frequencies) check(std::isfinite(frequency));
+  } catch (const octet::Error& error) {
+    check_refusal(error);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const octet::Json config = octet::parse_json({reinterpret_cast<const char*>(data), size}, "config.json");
+    read_decoder(config);
     const auto quantization = octet::read_quantization_config(config, "config.json");
     if (!quantization) return 0;
     ask(*quantization);
@@ -50,9 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto again = octet::read_quantization_config(octet::parse_json(written.dump(), "again"), "again");
     check(again && same(*quantization, *again));
   } catch (const octet::Error& error) {
-    const std::string_view message = error.what();
-    check(message.substr(0, 5) != "again" && message.size() < 2000);
-    for (const unsigned char c : message) check(c >= 0x20 && c != 0x7F);
+    check_refusal(error);
   }
   return 0;
 }

@@ -3,7 +3,7 @@
 compressed-tensors computes from each directory with `octet eval`'s.
 
     pip install torch transformers compressed-tensors
-    python check_schemes.py MODEL TEXT [--octet build/octet] [--work DIR] [--bytes 20000] [SCHEME ...]
+    python check_schemes.py MODEL TEXT [--octet build/octet] [--work DIR] [--bytes 20000] [--schemes NAME ...]
 
 MODEL's widths should be multiples of 128 (make_wide_stories.py makes such a model). The losses must agree within 0.002 nll,
 Transformers computing in float32. Exits with 1 if one does not.
@@ -33,7 +33,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("text")
-    parser.add_argument("schemes", nargs="*", default=SCHEMES)
+    parser.add_argument("--schemes", nargs="+", default=SCHEMES)
     parser.add_argument("--octet", default="build/octet")
     parser.add_argument("--work", default=None)
     parser.add_argument("--bytes", type=int, default=20000)
@@ -46,7 +46,7 @@ def main():
 
     worst = 0
     print(f"{'scheme':18} {'Transformers':>12} {'octet':>10} {'difference':>11}")
-    for scheme in options.schemes or SCHEMES:
+    for scheme in options.schemes:
         out = work / scheme
         calibration = ["--calibration", text] if scheme in STATIC else []
         run(options.octet, "compress", options.model, "--scheme", scheme, *calibration, "-o", out, "--force", "--json")
