@@ -47,6 +47,16 @@ def config():
         "other": {"quant_method": "gptq", "bits": 4},
     }.items():
         put("config", name, json.dumps({"quantization_config": text}, separators=(",", ":")).encode())
+    decoder = {"architectures": ["Qwen2ForCausalLM"], "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+               "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 96, "eos_token_id": [2, 3],
+               "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "tie_word_embeddings": True, "bos_token_id": 1,
+               "use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}
+    ropes = {"llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                        "original_max_position_embeddings": 32},
+             "yarn": {"type": "yarn", "factor": 4.0, "mscale": 1.0, "mscale_all_dim": 0.5, "truncate": False},
+             "dynamic": {"rope_type": "dynamic", "factor": 2, "partial_rotary_factor": 0.5}}
+    for name, rope in ropes.items():
+        put("config", "decoder_" + name, json.dumps({**decoder, "rope_scaling": rope}, separators=(",", ":")).encode())
 
 
 if __name__ == "__main__":
