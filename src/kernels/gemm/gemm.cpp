@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kBlockRows =
     516;  // tokens of a task: a multiple of kTileRows; their chunk stays in the second-level cache
-constexpr int64_t kBlockPanels = 4;
+constexpr int64_t kBlockPanels = 8;
 
 constexpr int64_t kStripSteps = 32;
 constexpr int64_t kStripStride =
