@@ -97,12 +97,14 @@ class Signals(ProgramTest):
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             program = self.waiting()
             program.send_signal(number)
+            program.wait(30)  # its standard input stays open
             output, errors = program.communicate(timeout=30)
             self.assertEqual((program.returncode, output, errors), (status, b"", b""))
 
     def test_a_mapped_file_cut_short_is_said(self):
         program = self.waiting()
         program.send_signal(signal.SIGBUS)
+        program.wait(30)
         _, errors = program.communicate(timeout=30)
         self.assertEqual(program.returncode, 1)
         self.assertIn(b"cut short", errors)

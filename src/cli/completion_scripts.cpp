@@ -15,21 +15,31 @@ std::vector<std::string> names_of(const std::vector<CompletionVerb>& verbs) {
   return names;
 }
 
+bool is_path(const std::string& value) {
+  for (const char* kind : {"FILE", "DIR", "MODEL", "argument"}) {
+    if (value.find(kind) != std::string::npos) return true;
+  }
+  return false;
+}
+
+std::string bash_answer(const std::string& value, const std::vector<std::string>& values) {
+  if (!values.empty()) return fmt::format("_octet_words '{}'", joined(values, " "));
+  return is_path(value) ? "_octet_paths" : "COMPREPLY=()";
+}
+
 std::string bash_verb(const CompletionVerb& verb) {
-  std::vector<std::string> names, values;
+  std::vector<std::string> names;
   std::string cases;
   for (const auto& option : verb.options) {
     names.insert(names.end(), option.names.begin(), option.names.end());
     if (option.value.empty()) continue;
-    const std::string answer =
-        option.values.empty() ? "octet_paths" : fmt::format("octet_words '{}'", joined(option.values, " "));
-    cases += fmt::format("        {}) {}; return ;;\n", joined(option.names, "|"), answer);
+    cases +=
+        fmt::format("        {}) {}; return ;;\n", joined(option.names, "|"), bash_answer(option.value, option.values));
   }
-  const std::string rest =
-      verb.words.empty() ? "octet_paths" : fmt::format("octet_words '{}'", joined(verb.words, " "));
+  const std::string rest = bash_answer("argument", verb.words);
   return fmt::format(
       "    {})\n      case $previous in\n{}      esac\n"
-      "      if [[ $current == -* ]]; then octet_words '{}'; else {}; fi ;;\n",
+      "      if [[ $current == -* ]]; then _octet_words '{}'; else {}; fi ;;\n",
       verb.name, cases, joined(names, " "), rest);
 }
 
@@ -51,8 +61,7 @@ std::string zsh_text(const std::string& text) {
 
 std::string zsh_action(const std::string& value, const std::vector<std::string>& values) {
   if (!values.empty()) return fmt::format(":{}:({})", zsh_text(value), joined(values, " "));
-  if (value == "N" || value == "T") return fmt::format(":{}: ", zsh_text(value));
-  return fmt::format(":{}:_files", zsh_text(value));
+  return fmt::format(":{}:{}", zsh_text(value), is_path(value) ? "_files" : " ");
 }
 
 std::string zsh_verb(const CompletionVerb& verb) {
@@ -73,10 +82,10 @@ std::string bash_completion(const std::vector<CompletionVerb>& verbs) {
   std::string text = "# bash completion of octet, written by: octet completion bash\n\n_octet() {\n";
   text +=
       "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
-      "  octet_words() { mapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$current\"); }\n"
-      "  octet_paths() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); }\n"
+      "  _octet_words() { mapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$current\"); }\n"
+      "  _octet_paths() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); }\n"
       "  if [[ $COMP_CWORD == 1 ]]; then\n";
-  text += fmt::format("    octet_words '{} --help --version'\n    return\n  fi\n", joined(names_of(verbs), " "));
+  text += fmt::format("    _octet_words '{} --help --version'\n    return\n  fi\n", joined(names_of(verbs), " "));
   text += "  case ${COMP_WORDS[1]} in\n";
   for (const auto& verb : verbs) text += bash_verb(verb);
   return text + "  esac\n}\ncomplete -F _octet octet\n";
