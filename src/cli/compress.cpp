@@ -35,14 +35,12 @@ std::string command_of(const Options& o) {
   if (o.rounding != "half_even") command += " --rounding " + o.rounding;
   if (o.rounding == "stochastic") command += fmt::format(" --seed {}", o.seed);
   if (o.narrow_range) command += " --narrow-range";
-  if (o.kv_cache != "auto") command += " --kv-cache " + o.kv_cache;
+  if (o.kv_cache == "fp8") command += " --kv-cache " + o.kv_cache;
   return command;
 }
 
 CompressOptions compress_options(const Options& o) {
-  if (o.scheme.empty()) {
-    throw UsageError(fmt::format("--scheme says what to make; {}", "octet compress --help lists the schemes"));
-  }
+  if (o.scheme.empty()) throw UsageError("--scheme says what to make: octet compress --help lists the schemes");
   if (o.output.empty() && !o.dry_run) throw UsageError("-o DIR says where the compressed model goes");
   CompressOptions options;
   options.model = o.model;
@@ -56,11 +54,7 @@ CompressOptions compress_options(const Options& o) {
     if (module != "lm_head") throw UsageError(fmt::format("--include takes lm_head, not {}", printable(module)));
     options.include_head = true;
   }
-  if (o.kv_cache != "auto" && o.kv_cache != "fp8") {
-    throw UsageError("--kv-cache fp8 stores scales for an FP8 cache; the other caches need none in the checkpoint");
-  }
   options.kv_cache_fp8 = o.kv_cache == "fp8";
-  options.strict = o.strict;
   options.force = o.force;
   if (!o.calibration.empty()) options.calibration = o.calibration;
   options.context = o.context;
@@ -69,8 +63,16 @@ CompressOptions compress_options(const Options& o) {
   return options;
 }
 
-void warn(const Plan& plan, const CompressOptions& options) {
-  if (options.strict && !plan.warnings.empty()) fail("{} (--strict)", plan.warnings.front());
+void refuse_to_replace_the_model(const CompressOptions& options) {
+  std::error_code error;
+  if (!options.output.empty() && std::filesystem::equivalent(options.model, options.output, error)) {
+    throw UsageError(
+        fmt::format("{}: is the model itself; give -o another directory", printable(options.output.string())));
+  }
+}
+
+void warn(const Plan& plan, const CompressOptions& options, bool strict) {
+  if (strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
   for (const std::string& warning : plan.warnings) print_notice("octet: warning: " + warning);
   if (options.scheme->octet_only) {
     print_notice(fmt::format("octet: {} is Octet's own (quant_method \"octet\"): other programs do not load it",
@@ -145,17 +147,18 @@ int compress_model(const Options& given, const Common& common) {
   PeakMemory memory;
   const CompressOptions options = compress_options(given);
   const Checkpoint checkpoint = Checkpoint::open(options.model);
+  refuse_to_replace_the_model(options);
   const Plan plan = make_plan(checkpoint, options);
-  warn(plan, options);
+  warn(plan, options, given.strict);
   if (given.dry_run) return dry_run(checkpoint, plan, options, common);
 
   Threads threads(common.threads);
-  const CalibrationRanges ranges = watch_ranges(checkpoint, plan, options, threads);
+  const auto watch = [&] { return watch_ranges(checkpoint, plan, options, threads); };
   CompressResult result;
   {
     Progress progress(fmt::format("compressing to {}", options.scheme->name), static_cast<uint64_t>(plan.bytes_before),
                       "B");
-    result = compress(checkpoint, plan, options, ranges, threads,
+    result = compress(checkpoint, plan, options, watch, threads,
                       [&](int64_t bytes) { progress.advance(static_cast<uint64_t>(bytes)); });
   }
   for (const std::string& notice : result.notices) print_notice("octet: " + notice);
@@ -212,7 +215,8 @@ Run add_compress(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
       ->capture_default_str();
   app.add_option("--include", o.include, "compress lm_head too")->type_name("lm_head");
-  app.add_option("--kv-cache", o.kv_cache, "fp8: store scales for an FP8 key-value cache (needs --calibration)")
+  app.add_option("--kv-cache", o.kv_cache,
+                 "fp8: store scales for an FP8 key-value cache (needs --calibration); the others need none")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "fp8", "int8"}));
   app.add_option("--match", o.match, "the program whose codes come out, bit for bit")
       ->check(CLI::IsMember(names_of_matches()))

@@ -43,13 +43,13 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                        const CalibrationRanges& calibration, Threads& threads,
+                        const std::function<CalibrationRanges()>& watch, Threads& threads,
                         const std::function<void(int64_t bytes)>& advance) {
   const auto start = std::chrono::steady_clock::now();
   CompressResult result{.bytes_before = plan.bytes_before, .bytes_after = plan.bytes_after};
   OutputDirectory output(options.output, options.force);
   InputHashes hashes(checkpoint, options);
-  write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);
+  write_weights(checkpoint, plan, options, watch(), output.path(), threads, advance);
   write_config(checkpoint, plan, output.path());
   for (const OtherFile& file : other_files(checkpoint)) {
     if (file.left_out.empty()) {

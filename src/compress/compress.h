@@ -15,9 +15,10 @@ struct CompressResult {
 };
 
 /// Writes the compressed model as plan.h says into options.output, which appears whole or not at all. `checkpoint` is
-/// that of options.model. `advance` is told the bytes of the input as they are done.
+/// that of options.model. `watch` gives the ranges that calibration finds; it is called once the output is known to be
+/// writable. `advance` is told the bytes of the input as they are done.
 CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                        const CalibrationRanges& calibration, Threads& threads,
+                        const std::function<CalibrationRanges()>& watch, Threads& threads,
                         const std::function<void(int64_t bytes)>& advance);
 
 }  // namespace octet

@@ -121,7 +121,8 @@ inline CompressResult compress_with(CompressOptions options, int threads = 2) {
   const Checkpoint checkpoint = Checkpoint::open(options.model);
   const Plan plan = make_plan(checkpoint, options);
   Threads crew(threads);
-  return compress(checkpoint, plan, options, some_ranges(plan), crew, [](int64_t) {});
+  return compress(
+      checkpoint, plan, options, [&] { return some_ranges(plan); }, crew, [](int64_t) {});
 }
 
 inline Json config_of(const std::filesystem::path& directory) {

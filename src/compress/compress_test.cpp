@@ -157,6 +157,32 @@ TEST(Compress, TakesACheckpointThatIsCompressedAlready) {
   for (int64_t i = 0; i < before.elements(); ++i) ASSERT_NEAR(after.f32()[i], before.f32()[i], 0.8 / 127.5);
 }
 
+TEST(Compress, ReadsNativeFp8Blocks) {
+  const TinyModel model;
+  compress_with(model.options("FP8_BLOCK", "blocks"));
+  const Checkpoint blocks = Checkpoint::open(model.out("blocks"));
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const std::string& name : blocks.names()) {
+    const Tensor x = blocks.tensor(name);
+    name.ends_with(".weight_scale") ? tensors.emplace_back(name + "_inv", to_f32(x)) : tensors.emplace_back(name, x);
+  }
+  std::filesystem::create_directory(model.out("native"));
+  write_safetensors(model.out("native") / "model.safetensors", tensors);
+  Json config = tiny_config({});
+  config["quantization_config"] = {
+      {"quant_method", "fp8"}, {"fmt", "e4m3"}, {"activation_scheme", "dynamic"}, {"weight_block_size", {128, 128}}};
+  write_bytes(model.out("native") / "config.json", config.dump());
+  for (const char* scheme : {"UNQUANTIZED", "W8A8"}) {
+    CompressOptions native = model.options(scheme, std::string("from-native-") + scheme),
+                    same = model.options(scheme, std::string("from-blocks-") + scheme);
+    native.model = model.out("native");
+    same.model = model.out("blocks");
+    compress_with(native);
+    compress_with(same);
+    EXPECT_EQ(read_file(native.output / "model.safetensors"), read_file(same.output / "model.safetensors")) << scheme;
+  }
+}
+
 TEST(Compress, IncludesATiedHeadBesideTheEmbedding) {
   const TinyModel model;
   CompressOptions options = model.options("W8A8");

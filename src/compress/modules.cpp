@@ -107,7 +107,9 @@ std::string ragged_warning(const Scheme& scheme, const std::vector<const ModuleP
   const int group = scheme.weights->group;
   if (per_channel) {
     return fmt::format(
-        "{}: the width of {} is not a multiple of {}; they get one scale a channel, in a config group of their own",
+        "{}: the width of {} is not a multiple of {}, and vLLM refuses shorter groups; they get one scale a channel, "
+        "in a "
+        "config group of their own",
         scheme.name, layers, group);
   }
   const std::string extent =
@@ -163,7 +165,10 @@ void assign_groups(const CompressOptions& options, Plan& plan) {
     for (const ModulePlan* module : ragged) channels.targets.push_back(module->name);
     config.groups.push_back(std::move(channels));
   }
-  if (!ragged.empty()) plan.warnings.push_back(ragged_warning(scheme, ragged, falls_back));
+  if (!ragged.empty()) {
+    plan.ragged = ragged_warning(scheme, ragged, falls_back);
+    plan.warnings.push_back(plan.ragged);
+  }
 
   if (!options.include_head) config.ignore.push_back(head);
   plan.output = std::move(config);

@@ -17,7 +17,6 @@ struct CompressOptions {
   QuantizeOptions quantize;
   bool include_head = false;  // lm_head too
   bool kv_cache_fp8 = false;  // scales of an FP8 key-value cache
-  bool strict = false;        // warnings about layers that other programs refuse are errors
   bool force = false;         // replace the output
   std::optional<std::filesystem::path> calibration;
   int64_t context = 512;  // tokens of a calibration sequence, BOS among them
