@@ -13,7 +13,7 @@
 namespace octet {
 namespace {
 
-constexpr int64_t kBatchTokens = 2048;  // that go through a layer at once
+constexpr int64_t kBatchTokens = 512;   // that go through a layer at once
 constexpr int64_t kBytesOfAToken = 32;  // more of a text is not read than the tokens wanted can have
 constexpr int64_t kGrain = int64_t{1} << 16;
 

@@ -108,8 +108,7 @@ std::string ragged_warning(const Scheme& scheme, const std::vector<const ModuleP
   if (per_channel) {
     return fmt::format(
         "{}: the width of {} is not a multiple of {}, and vLLM refuses shorter groups; they get one scale a channel, "
-        "in a "
-        "config group of their own",
+        "in a config group of their own",
         scheme.name, layers, group);
   }
   const std::string extent =
