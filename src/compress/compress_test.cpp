@@ -146,6 +146,13 @@ TEST(Compress, UnquantizedGivesBf16NumbersOfCompressedTensors) {
   }
 }
 
+TEST(Compress, CopiesAPlainCheckpointThatIsToBeUnquantized) {
+  const TinyModel model;
+  EXPECT_EQ(make_plan(Checkpoint::open(model.path()), model.options("UNQUANTIZED")).warnings.size(), 1u);
+  compress_with(model.options("UNQUANTIZED"));
+  EXPECT_EQ(read_file(model.out("out") / "model.safetensors"), read_file(model.path() / "model.safetensors"));
+}
+
 TEST(Compress, TakesACheckpointThatIsCompressedAlready) {
   const TinyModel model;
   compress_with(model.options("FP8_BLOCK", "first"));
@@ -305,7 +312,6 @@ TEST(Compress, ReplacesAnOutputOnlyWhenForced) {
 TEST(Plan, RefusesWhatCannotBeCompressed) {
   const TinyModel model;
   const auto plan_with = [&](const CompressOptions& options) { make_plan(Checkpoint::open(options.model), options); };
-  expect_error([&] { plan_with(model.options("UNQUANTIZED")); }, {"not compressed"});
   EXPECT_THROW(plan_with(model.options("FP8")), UsageError);
   CompressOptions cache = model.options("W8A8");
   cache.kv_cache_fp8 = true;

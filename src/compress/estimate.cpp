@@ -14,6 +14,7 @@ constexpr double kHash = 1.5e9;       // bytes a second, on one core
 
 // Seconds a number that is encoded by one thread.
 double seconds_of_a_number(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options) {
+  if (plan.modules.empty()) return 0;
   const ModulePlan* largest = &plan.modules.front();
   for (const ModulePlan& module : plan.modules) {
     if (module.n * module.k > largest->n * largest->k) largest = &module;

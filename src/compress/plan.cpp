@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "compress/modules.h"
 
@@ -122,11 +123,8 @@ class TensorPlanner {
   std::set<int> placed_;
 };
 
-void check_options(const Checkpoint& checkpoint, const CompressOptions& options, const Plan& plan) {
+void check_options(const CompressOptions& options) {
   const Scheme& scheme = *options.scheme;
-  if (!scheme.weights && !plan.input) {
-    fail("{}: is not compressed, so there is nothing to turn back into BF16", checkpoint.directory().string());
-  }
   if (!scheme.weights && options.kv_cache_fp8) {
     throw UsageError("--kv-cache fp8 stores scales beside a compressed model; UNQUANTIZED has no place for them");
   }
@@ -152,9 +150,12 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   plan.model = read_decoder_config(config, where);
   plan.input = read_quantization_config(config, where);
   plan.model.dtype = checkpoint.info(kEmbedding).dtype;
-  check_options(checkpoint, options, plan);
+  check_options(options);
   plan_modules(checkpoint, options, plan);
-  if (plan.modules.empty()) fail("{}: has no layer to compress", checkpoint.directory().string());
+  if (!options.scheme->weights && plan.modules.empty()) {
+    plan.warnings.push_back(fmt::format("{}: is not compressed, its numbers are copied as they are",
+                                        printable(checkpoint.directory().string())));
+  }
   if (plan.model.tied && checkpoint.has(std::string(kHead) + ".weight")) {
     plan.warnings.push_back(fmt::format("{}: tie_word_embeddings is true, so the stored lm_head is not used", where));
   }
