@@ -28,7 +28,7 @@ bool wants_strips(const PreparedInput::Layout& x, const PackedWeight::Layout& w)
 struct Operand {
   const std::byte* rows = nullptr;
   int64_t row_bytes = 0;
-  const void* sums = nullptr;  // [m][segments] int32 or float, or nullptr
+  const void* sums = nullptr;  // [segments][m] int32 or float, or nullptr
 };
 
 /// Element k of a row of x as a number: INT8 less its zero point.
@@ -72,7 +72,7 @@ void rearrange(const PreparedInput::Layout& x, const PackedWeight::Layout& w, Th
 /// Sums of x over w's segments, where x has none that fit.
 void sum_rows(const PreparedInput::Layout& x, const PackedWeight::Layout& w, Threads& threads, Buffer& sums) {
   const auto segments = static_cast<int64_t>(w.segments.size());
-  sums.grow(static_cast<size_t>(x.m * segments) * sizeof(float));
+  sums.grow(static_cast<size_t>(x.m * segments + kReadable) * sizeof(float));
   threads.for_range(x.m, 4, [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {
       const std::byte* row = x.rows.data() + m * x.row_bytes;
@@ -81,12 +81,12 @@ void sum_rows(const PreparedInput::Layout& x, const PackedWeight::Layout& w, Thr
         if (w.arithmetic == Arithmetic::int8) {
           int32_t sum = 0;
           for (int64_t k = 0; k < s.count; ++k) sum += reinterpret_cast<const int8_t*>(row)[s.begin + k];
-          sums.as<int32_t>()[m * segments + i] = sum;
+          sums.as<int32_t>()[i * x.m + m] = sum;
           continue;
         }
         float sum = 0;
         for (int64_t k = 0; k < s.count; ++k) sum += value_of(x, row, s.begin + k);
-        sums.as<float>()[m * segments + i] = sum;
+        sums.as<float>()[i * x.m + m] = sum;
       }
     }
   });
@@ -183,13 +183,11 @@ class Product {
   void tiles(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight) const {
     const int64_t rows = block.row_end - block.row_begin, count = divide_up(rows, kTileRows);
     const Ahead ahead = x_.m <= kTileRows ? Ahead{} : codes_after(block, chunk, panel);
-    const bool writes = &chunk == &w_.chunks.back();
+    Tile t;
     for (int64_t i = 0; i < count; ++i) {  // tiles of nearly the same height
       const int64_t begin = block.row_begin + rows * i / count, end = block.row_begin + rows * (i + 1) / count;
       prefetch({ahead.from + ahead.bytes * i / count, ahead.bytes * (i + 1) / count - ahead.bytes * i / count});
-      if (writes) prefetch_output(panel, begin, end);
-      if (!writes) prefetch_input(block, (&chunk)[1], panel, begin, end);
-      tile(block, chunk, panel, weight, begin, end);
+      tile(t, block, chunk, panel, weight, begin, end);
     }
   }
 
@@ -197,21 +195,11 @@ class Product {
     for (int64_t at = 0; at < ahead.bytes; at += 64) __builtin_prefetch(ahead.from + at, 0, 2);
   }
 
-  /// A part of the input's next chunk: the panels of a block share the work.
-  void prefetch_input(const Block& block, const Chunk& next, int64_t panel, int64_t row, int64_t row_end) const {
-    const int64_t panels = block.panel_end - block.panel_begin, bytes = next.steps * kStepBytes;
-    const int64_t from = bytes * (panel - block.panel_begin) / panels,
-                  to = bytes * (panel - block.panel_begin + 1) / panels;
-    for (; row < row_end; ++row)
-      prefetch({a_.rows + row * a_.row_bytes + next.first_step * kStepBytes + from, to - from});
-  }
-
-  /// What does not change from piece to piece.
-  Tile tile_of(const Block& block, int64_t panel, int64_t row, int64_t row_end) const {
+  /// What does not change from piece to piece. (A fresh Tile for each tile would cost a twentieth of the time.)
+  void place(Tile& t, const Block& block, int64_t panel, int64_t row, int64_t row_end) const {
     const int64_t first = panel * kPanel;
     const int64_t rows = block.row_end - block.row_begin;
     const int64_t scratch = ((panel - block.panel_begin) * rows + row - block.row_begin) * kPanelStepBytes;
-    Tile t;
     t.a_stride = a_.row_bytes;
     t.rows = static_cast<int>(row_end - row);
     t.acc = w_.cut ? block.acc + scratch : block.acc;
@@ -220,12 +208,11 @@ class Product {
     t.y_stride = stride_;
     t.columns = static_cast<int>(std::min<int64_t>(kPanel, w_.n - first));
     t.bias = bias_ ? bias_ + first : nullptr;
-    return t;
   }
 
-  void tile(const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row,
+  void tile(Tile& t, const Block& block, const Chunk& chunk, int64_t panel, const std::byte* weight, int64_t row,
             int64_t row_end) const {
-    Tile t = tile_of(block, panel, row, row_end);
+    place(t, block, panel, row, row_end);
     for (int64_t i = 0; i < chunk.pieces; ++i) {
       const Piece& piece = w_.pieces[static_cast<size_t>(chunk.first_piece + i)];
       t.a = a_.rows + row * a_.row_bytes + piece.first_step * kStepBytes;
@@ -245,7 +232,8 @@ class Product {
     const auto panels = static_cast<int>(block.panel_end - block.panel_begin);
     const int64_t turn = panels == 1 ? 2 * kStripSteps : kStripSteps;
     const int64_t bytes = kEncodingStepBytes[static_cast<int>(w_.encoding)];
-    Tile t = tile_of(block, block.panel_begin, block.row_begin, block.row_end);
+    Tile t;
+    place(t, block, block.panel_begin, block.row_begin, block.row_end);
     t.acc = block.acc;
     for (int64_t i = 0; i < chunk.pieces; ++i) {
       const Piece& piece = w_.pieces[static_cast<size_t>(chunk.first_piece + i)];
@@ -270,20 +258,13 @@ class Product {
   }
 
   void end_strip(const Block& block, int64_t segment) const {
+    Tile t;
     for (int64_t p = block.panel_begin; p < block.panel_end; ++p) {
-      Tile t = tile_of(block, p, block.row_begin, block.row_end);
+      place(t, block, p, block.row_begin, block.row_end);
       t.acc = block.acc + (p - block.panel_begin) * t.rows * kPanelStepBytes;
       t.ends = true;
       corrections(t, p, block.row_begin, segment);
       kernels_.tile(t);
-    }
-  }
-
-  void prefetch_output(int64_t panel, int64_t row, int64_t row_end) const {
-    for (; row < row_end; ++row) {
-      const float* y = y_ + row * stride_ + panel * kPanel;
-      __builtin_prefetch(y, 1);
-      if (panel * kPanel + 16 < w_.n) __builtin_prefetch(y + 16, 1);
     }
   }
 
@@ -297,13 +278,8 @@ class Product {
     t.zero_points = w_.zero_points.bytes() ? w_.zero_points.as<int32_t>() + group : nullptr;
     t.column_offsets =
         w_.column_offsets.bytes() ? w_.column_offsets.as<int32_t>() + (panel * segments + segment) * kPanel : nullptr;
-    t.row_sums = a_.sums ? static_cast<const std::byte*>(a_.sums) + (row * segments + segment) * 4 : nullptr;
-    t.row_sum_stride = segments;
-    const bool fixed = x_.format.scale > 0;
-    t.input_scales = x_.groups == 0 ? ones_
-                     : fixed        ? x_.scales.as<float>()
-                                    : x_.scales.as<float>() + row * x_.groups + s.input_group;
-    t.input_scale_stride = x_.groups == 0 || fixed ? 0 : x_.groups;
+    t.row_sums = a_.sums ? static_cast<const std::byte*>(a_.sums) + (segment * x_.m + row) * 4 : nullptr;
+    t.input_scales = x_.groups == 0 ? ones_ : x_.scales.as<float>() + s.input_group * x_.m + row;
   }
 
   const GemmKernels& kernels_;

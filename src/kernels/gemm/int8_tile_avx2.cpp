@@ -32,7 +32,7 @@ struct Op {
     };
     __m256i offset = _mm256_set1_epi32(128);
     if (t.zero_points) offset = _mm256_add_epi32(offset, at(t.zero_points));
-    const int row_sum = static_cast<const int*>(t.row_sums)[row * t.row_sum_stride];
+    const int row_sum = static_cast<const int*>(t.row_sums)[row];
     sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(offset, _mm256_set1_epi32(row_sum)));
     if (t.column_offsets) sum = _mm256_add_epi32(sum, at(t.column_offsets));
     return _mm256_cvtepi32_ps(sum);

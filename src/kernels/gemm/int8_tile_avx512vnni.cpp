@@ -13,15 +13,18 @@
   "\n\t"                                         \
   ".endif\n\t"
 
+#define OCTET_TILE_TO_FLOAT(sum) "vcvtdq2ps %%zmm" #sum ", %%zmm" #sum "\n\t"
+
 namespace octet::kernels {
 namespace {
 
 using Sum = __m512i;
 int32_t start_of(const Tile& t, int row) {
-  return -128 * static_cast<const int32_t*>(t.row_sums)[row * t.row_sum_stride];
+  return -128 * static_cast<const int32_t*>(t.row_sums)[row];
 }
 void put_starts(const Tile& t, int32_t* starts) {
-  for (int r = 0; r < t.rows; ++r) starts[r] = start_of(t, r);
+  const __m512i sums = _mm512_loadu_si512(t.row_sums);
+  _mm512_store_si512(starts, _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sums, 7)));
 }
 Sum start(const Tile& t, int row) {
   return _mm512_set1_epi32(start_of(t, row));
@@ -48,7 +51,7 @@ struct Correction {
 
 __m512 finish(const Tile& t, const Correction& c, int row, Sum sum) {
   if (c.active) {
-    const int row_sum = static_cast<const int*>(t.row_sums)[row * t.row_sum_stride];
+    const int row_sum = static_cast<const int*>(t.row_sums)[row];
     sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(c.zero_points, _mm512_set1_epi32(row_sum)));
     sum = _mm512_add_epi32(sum, c.columns);
   }

@@ -67,14 +67,17 @@ struct PackedWeight::Layout {
   Buffer column_offsets;  // int32 [panels][segments][kPanel], or empty
 };
 
+/// Tiles read their rows' scales and sums as whole registers.
+inline constexpr int64_t kReadable = 16;
+
 struct PreparedInput::Layout {
   InputFormat format;
   Arithmetic held = Arithmetic::f32;
   int64_t m = 0, k = 0, row_bytes = 0, groups = 0;
   int64_t sum_segments = 0;
   Buffer rows;    // [m] of row_bytes: INT8 codes, BF16 or F32, then zeros
-  Buffer scales;  // float [m][groups]; groups 0: no scales, 1 fixed: the same for every row
-  Buffer sums;    // int32 [m][sum_segments], INT8 only: of the codes of each of the input's own segments
+  Buffer scales;  // float [groups][m], readable 16 floats further; groups 0: no scales
+  Buffer sums;    // int32 [sum_segments][m], the same, INT8 only: of the codes of each of the input's own segments
 };
 
 void fill_table(Format format, CodeTable& table);

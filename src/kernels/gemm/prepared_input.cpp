@@ -48,12 +48,11 @@ void shape(PreparedInput::Layout& l, int64_t m, int64_t k, const InputFormat& fo
   // An odd number of cache lines: rows of a power of two would all fall into the same few sets of the cache.
   l.row_bytes = ((bytes + 63) / 64 | 1) * 64;
   l.rows.grow(static_cast<size_t>(m * l.row_bytes));
-  l.scales.grow(static_cast<size_t>(l.format.scale > 0 ? 1 : m * l.groups) * sizeof(float));
-  if (l.format.scale > 0 && scaled) *l.scales.as<float>() = l.format.scale;
+  l.scales.grow(static_cast<size_t>(m * l.groups + kReadable) * sizeof(float));
   l.sum_segments = 0;
   if (row != RowFormat::int8) return;
   l.sum_segments = static_cast<int64_t>(segments_of(k, 0, scale_group(format), Arithmetic::int8).size());
-  l.sums.grow(static_cast<size_t>(m * l.sum_segments) * sizeof(int32_t));
+  l.sums.grow(static_cast<size_t>(m * l.sum_segments + kReadable) * sizeof(int32_t));
 }
 
 /// One row, x [K], into its place.
@@ -61,12 +60,17 @@ void put_row(const PreparedInput::Layout& l, const std::vector<Segment>& segment
   const RowFormat format = row_format(l.format.format);
   std::byte* out = l.rows.data() + m * l.row_bytes;
   const int64_t group = scale_group(l.format) > 0 ? std::min(l.format.group, l.k) : l.k;
+  thread_local Buffer scales;
+  scales.grow(static_cast<size_t>(l.groups) * sizeof(float));
   quantize_row({x, l.k, format, group, l.format.e8m0, l.format.scale, l.format.zero_point, l.held == Arithmetic::f32,
-                out, l.format.scale > 0 ? nullptr : l.scales.as<float>() + m * l.groups});
+                out, scales.as<float>()});
+  for (int64_t g = 0; g < l.groups; ++g) {
+    l.scales.as<float>()[g * l.m + m] = l.format.scale > 0 ? l.format.scale : scales.as<float>()[g];
+  }
   const int64_t used = l.k * element_bytes(l);
   std::memset(out + used, 0, static_cast<size_t>(l.row_bytes - used));
   for (size_t i = 0; i < segments.size(); ++i) {
-    l.sums.as<int32_t>()[m * l.sum_segments + static_cast<int64_t>(i)] =
+    l.sums.as<int32_t>()[static_cast<int64_t>(i) * l.m + m] =
         sum_codes(reinterpret_cast<const int8_t*>(out) + segments[i].begin, segments[i].count);
   }
 }

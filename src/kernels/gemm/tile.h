@@ -31,11 +31,9 @@ struct Tile {
   void* acc = nullptr;   // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
   bool begins = false, ends = false;  // the group; between them acc goes on from piece to piece
 
-  const float* input_scales = nullptr;  // of each row, input_scale_stride apart
-  int64_t input_scale_stride = 0;
-  const float* weight_scales = nullptr;  // [kPanel]
-  const void* row_sums = nullptr;        // of each row, row_sum_stride apart: int32 for INT8, else float; or nullptr: 0
-  int64_t row_sum_stride = 0;
+  const float* input_scales = nullptr;      // [rows], and readable up to 16
+  const float* weight_scales = nullptr;     // [kPanel]
+  const void* row_sums = nullptr;           // the same, int32 for INT8, else float; or nullptr: 0
   const int32_t* column_offsets = nullptr;  // [kPanel], INT8 only; or nullptr: 0
   const int32_t* zero_points = nullptr;     // [kPanel] of the weight; or nullptr: 0
   bool first = false, last = false;         // of the groups

@@ -38,7 +38,7 @@ struct F32Step {
 void add_to_total(const Tile& t, int row, int n, float value) {
   float& total = t.last ? t.y[row * t.y_stride + n] : t.totals[row * kPanel + n];
   const float before = !t.first ? t.totals[row * kPanel + n] : t.bias ? t.bias[n] : 0.0f;
-  total = std::fma(value, t.input_scales[row * t.input_scale_stride] * t.weight_scales[n], before);
+  total = std::fma(value, t.input_scales[row] * t.weight_scales[n], before);
 }
 
 /// One panel of a strip.
@@ -63,7 +63,7 @@ void float_tile(const Tile& t, Step step) {
       acc[n] = sum;
       if (!t.ends || n >= t.columns) continue;
       if (t.zero_points) {
-        const float row_sum = static_cast<const float*>(t.row_sums)[row * t.row_sum_stride];
+        const float row_sum = static_cast<const float*>(t.row_sums)[row];
         sum = std::fma(-static_cast<float>(t.zero_points[n]), row_sum, sum);
       }
       add_to_total(t, row, n, sum);
@@ -76,8 +76,7 @@ void float_tile(const Tile& t, Step step) {
 void int8_tile__reference(const Tile& t) {
   for (int row = 0; row < t.rows; ++row) {
     int32_t* acc = static_cast<int32_t*>(t.acc) + row * kPanel;
-    const auto row_sum =
-        t.ends ? static_cast<uint32_t>(static_cast<const int32_t*>(t.row_sums)[row * t.row_sum_stride]) : 0;
+    const auto row_sum = t.ends ? static_cast<uint32_t>(static_cast<const int32_t*>(t.row_sums)[row]) : 0;
     for (int n = 0; n < kPanel; ++n) {
       if (t.begins) acc[n] = 0;
       for (int64_t s = 0; s < t.steps; ++s) {
