@@ -143,7 +143,32 @@ const Work kWorks[] = {
 };
 // clang-format on
 
+/// What the percentages refer to, by itself.
+void register_ceilings() {
+  struct Probe {
+    const char* name;
+    Features needs;
+    ArithmeticProbe* run;
+  };
+  constexpr Probe kProbes[] = {{"ceiling/vpdpbusd_512", kAvx512Vnni, vpdpbusd_512},
+                               {"ceiling/vdpbf16ps_512", kAvx512Bf16, vdpbf16ps_512},
+                               {"ceiling/fma_512", kAvx512, fma_512},
+                               {"ceiling/fma_256", kAvx2, fma_256}};
+  for (const Probe& probe : kProbes) {
+    if (probe.needs & ~usable_features()) continue;
+    benchmark::RegisterBenchmark(probe.name,
+                                 [run = probe.run](benchmark::State& state) {
+                                   std::vector<double> rates;
+                                   for (auto _ : state) rates.push_back(ceiling(run));
+                                   state.counters["GOP/s"] = median(rates) / 1e9;
+                                 })
+        ->Iterations(15)
+        ->Unit(benchmark::kMicrosecond);
+  }
+}
+
 void register_all() {
+  register_ceilings();
   for (const Work& work : kWorks) {
     for (const auto& [n, k] :
          {std::pair{2048, 2048}, std::pair{4096, 4096}, std::pair{8192, 2048}, std::pair{2048, 8192}}) {

@@ -4,7 +4,7 @@
 namespace octet::kernels {
 
 /// Raw memory, 64-byte aligned, not initialised. From 2 MiB up it asks the system for huge pages: streaming a weight
-/// through 4 KiB pages costs a tenth of the bandwidth.
+/// then misses the translation buffer 512 times less often.
 class Buffer {
  public:
   Buffer() = default;
