@@ -180,9 +180,11 @@ Comparison compare(Context& ctx, const Model& model, const Model& baseline, cons
   result.baseline = theirs.finish();
   const auto n = static_cast<double>(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i) {
-    result.mean_kl += result.kl[i] / n;
-    result.top1_agreement += agrees[i] / n;
+    result.mean_kl += result.kl[i];
+    result.top1_agreement += agrees[i];
   }
+  result.mean_kl /= n;
+  result.top1_agreement /= n;
   add_interval(result);
   return result;
 }
