@@ -14,6 +14,7 @@
 #include "kernels/convert/convert.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/quantize/list.h"
 #include "report/text_table.h"
 
 namespace octet::cli {
@@ -21,8 +22,8 @@ namespace {
 
 std::vector<kernels::FamilyChoice> all_families() {
   std::vector<kernels::FamilyChoice> families;
-  for (const auto explain :
-       {kernels::explain_gemm, kernels::explain_attention, kernels::explain_elementwise, kernels::explain_convert}) {
+  for (const auto explain : {kernels::explain_gemm, kernels::explain_quantize, kernels::explain_attention,
+                             kernels::explain_elementwise, kernels::explain_convert}) {
     for (auto& family : explain()) families.push_back(std::move(family));
   }
   return families;
