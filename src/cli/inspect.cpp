@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/json.h"
 #include "base/units.h"
@@ -40,17 +41,26 @@ struct Summary {
   Json tensors = Json::array();
 };
 
+std::set<std::string> modules_that_can_be_quantized(const DecoderConfig& config) {
+  const auto names = linear_modules(config);
+  std::set<std::string> modules(names.begin(), names.end());
+  modules.insert("lm_head");
+  return modules;
+}
+
 // A code counts as a parameter, its scale does not.
-Summary summarize(const Checkpoint& checkpoint, const std::optional<QuantizationConfig>& quantization,
-                  report::TextTable& table) {
+Summary summarize(const Checkpoint& checkpoint, const DecoderConfig& config,
+                  const std::optional<QuantizationConfig>& quantization, report::TextTable& table) {
   Summary summary;
+  const auto linear = modules_that_can_be_quantized(config);
   for (const std::string& name : checkpoint.names()) {
     const TensorInfo& info = checkpoint.info(name);
-    const ConfigGroup* group = quantization ? quantization->group_of(module_of(name)) : nullptr;
-    const bool is_weight = name.ends_with(".weight") || name.ends_with(".bias"),
-               is_packed = name.ends_with(".weight_packed");
-    const std::string scheme = group && (name.ends_with(".weight") || is_packed) ? scheme_text(*group) : "";
-    if (is_weight) summary.parameters += elements_of(info.shape);
+    const std::string module = module_of(name);
+    const bool is_packed = name.ends_with(".weight_packed"), is_weight = name.ends_with(".weight");
+    const ConfigGroup* group =
+        quantization && (is_weight || is_packed) && linear.contains(module) ? quantization->group_of(module) : nullptr;
+    const std::string scheme = group ? scheme_text(*group) : "";
+    if (is_weight || name.ends_with(".bias")) summary.parameters += elements_of(info.shape);
     if (is_packed) summary.parameters += elements_of(info.shape) * 4;
     summary.bytes += info.bytes;
     summary.tensors.push_back({{"name", name},
@@ -71,7 +81,7 @@ int inspect(const Options& options, const Common& common) {
   const DecoderConfig config = read_decoder_config(json, where);
   const auto quantization = read_quantization_config(json, where);
   report::TextTable table({"tensor", "shape", "dtype", "size", "scheme"});
-  const Summary summary = summarize(checkpoint, quantization, table);
+  const Summary summary = summarize(checkpoint, config, quantization, table);
   if (common.json) {
     print_json({{"architecture", config.architecture->name},
                 {"parameters", summary.parameters},
