@@ -22,6 +22,7 @@ Generation generate(Context& ctx, const Model& model, std::span<const int32_t> p
   KvCache cache = decoder.make_cache(options.cache, static_cast<int64_t>(prompt.size()) + options.max_tokens);
   std::vector<int32_t> seen(prompt.begin(), prompt.end());
   StreamDecoder stream(model.tokenizer);
+  stream.follow(prompt);
   StopStrings stop(options.stop);
   const auto show = [&](const std::string& text) {
     result.text += text;

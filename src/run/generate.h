@@ -16,8 +16,8 @@ struct GenerateOptions {
 };
 
 struct Generation {
-  std::vector<int32_t> ids;  // new tokens, an end token not among them
-  std::string text;
+  std::vector<int32_t> ids;              // new tokens, an end token not among them
+  std::string text;                      // what follows the prompt: the space before its first word belongs to it
   const char* finish_reason = "length";  // or "stop"
   double prefill_seconds = 0, decode_seconds = 0;
 };

@@ -170,9 +170,21 @@ struct StreamDecoder::State : DecodeStage {
   void take(std::string_view text, bool) override { out += text; }
   void finish() override {}
 
+  void give(int32_t id) {
+    const auto token = parts.token(id, true);
+    if (token && !(skip_special && parts.is_special(id))) first->take(*token, true);
+  }
+
+  std::string fetch() {
+    if (!out.empty() && out.starts_with(known)) out.erase(0, known.size());
+    if (!out.empty()) known.clear();
+    return std::exchange(out, {});
+  }
+
   const Tokenizer::Parts& parts;
   bool skip_special;
-  std::string out;  // what the last stage handed on since it was fetched
+  std::string out;    // what the last stage handed on since it was fetched
+  std::string known;  // what the stages still hold of the text that was followed
   std::unique_ptr<DecodeStage> first;
 };
 
@@ -181,16 +193,24 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_token
 StreamDecoder::StreamDecoder(StreamDecoder&&) noexcept = default;
 StreamDecoder::~StreamDecoder() = default;
 
+void StreamDecoder::follow(std::span<const int32_t> ids) {
+  State alone(state_->parts, state_->skip_special);
+  for (const int32_t id : ids) {
+    state_->give(id);
+    alone.give(id);
+  }
+  alone.first->finish();
+  state_->known = alone.out.substr(state_->fetch().size());
+}
+
 std::string StreamDecoder::next(int32_t id) {
-  const auto token = state_->parts.token(id, true);
-  if (!token || (state_->skip_special && state_->parts.is_special(id))) return {};
-  state_->first->take(*token, true);
-  return std::exchange(state_->out, {});
+  state_->give(id);
+  return state_->fetch();
 }
 
 std::string StreamDecoder::finish() {
   state_->first->finish();
-  return std::exchange(state_->out, {});
+  return state_->fetch();
 }
 
 }  // namespace octet

@@ -53,6 +53,9 @@ class StreamDecoder {
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);
   StreamDecoder(StreamDecoder&&) noexcept;
   ~StreamDecoder();
+  /// Before the first next(): ids whose text is known already, such as a prompt. What comes next is decoded as what
+  /// follows them (a word keeps the space before it), and their own text is left out.
+  void follow(std::span<const int32_t> ids);
   std::string next(int32_t id);
   std::string finish();
 

@@ -113,6 +113,28 @@ TEST(Tokenizer, StreamsWholeCodePointsOnly) {
   }
 }
 
+TEST(StreamDecoder, GoesOnFromATextThatIsKnown) {
+  for (const char* name : {"gpt-2", "llama-spm", "bert-bge", "llama-bpe"}) {
+    const auto directory = kData / "tokenizers" / name;
+    if (!std::filesystem::exists(directory)) GTEST_SKIP() << directory << " is not there";
+    const Tokenizer tokenizer = Tokenizer::load(directory);
+    for (const char* text : {"once upon a time 👋🦜 there was", "👋 x"}) {
+      const auto ids = tokenizer.encode(text, true);
+      const std::string whole = tokenizer.decode(ids);
+      for (size_t known = 0; known <= ids.size(); ++known) {
+        const std::span all(ids);
+        const std::string before = tokenizer.decode(all.first(known));
+        if (!whole.starts_with(before)) continue;  // cut inside a code point
+        StreamDecoder stream(tokenizer);
+        stream.follow(all.first(known));
+        std::string after;
+        for (const int32_t id : all.subspan(known)) after += stream.next(id);
+        EXPECT_EQ(before + after + stream.finish(), whole) << name << " " << known;
+      }
+    }
+  }
+}
+
 TEST(Tokenizer, EncodesTheSameFromSeveralThreads) {
   const auto directory = kData / "tokenizers" / "llama-spm";
   if (!std::filesystem::exists(directory)) GTEST_SKIP() << directory << " is not there";
