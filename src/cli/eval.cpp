@@ -1,6 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/escape.h"
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/progress.h"
@@ -69,7 +72,16 @@ PerplexityOptions with_progress(PerplexityOptions options, Progress& progress) {
   return options;
 }
 
+// Known before hours of work, not after.
+void check_report(const std::string& file) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    fail("{}: there is no such directory for the report", printable(folder.string()));
+  }
+}
+
 int eval(const Options& options, const Common& common) {
+  check_report(options.report);
   PeakMemory memory;
   Threads threads(common.threads);
   const std::string text = read_text(options.text);

@@ -14,12 +14,13 @@
 namespace octet::cli {
 namespace {
 
+constexpr int64_t kMaxTokens = 256;  // unless the user says otherwise
+
 struct Options {
   ModelOptions model;
   std::string prompt, prompt_file = "-";
-  int64_t max_tokens = 256;
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
-  std::optional<int64_t> top_k;
+  std::optional<int64_t> max_tokens, top_k;
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   bool has_prompt = false;
@@ -37,25 +38,41 @@ Sampling sampling_of(const Options& options, const Sampling& defaults) {
   return sampling;
 }
 
-std::vector<int32_t> encode_prompt(const Model& model, const std::string& prompt, int64_t max_tokens) {
+// A range lets NaN pass: it is neither below nor above.
+CLI::Validator a_number() {
+  return {[](const std::string& text) { return text.find_first_of("nN") == text.npos ? "" : text + " is no number"; },
+          "", ""};
+}
+
+std::vector<int32_t> encode_prompt(const Model& model, const std::string& prompt) {
   auto ids = model.tokenizer.encode(prompt, true);
   if (ids.empty() && model.decoder.config.bos >= 0) ids.push_back(model.decoder.config.bos);
   if (ids.empty()) fail("the prompt is empty and {} has no token to begin with", model.directory.string());
-  const auto positions = static_cast<int64_t>(ids.size()) + max_tokens;
-  if (positions > model.decoder.config.max_positions) {
-    fail("the prompt has {} tokens and --max-tokens asks for {} more, but {} has only {} positions", ids.size(),
-         max_tokens, model.directory.string(), model.decoder.config.max_positions);
-  }
   return ids;
+}
+
+// What was asked for has to fit into the model's positions; what was not asked for ends with them.
+int64_t tokens_to_generate(const Options& options, const Model& model, size_t prompt) {
+  const int64_t left = model.decoder.config.max_positions - static_cast<int64_t>(prompt);
+  const std::string name = model.directory.string();
+  if (left < 1) {
+    fail("the prompt has {} tokens, but {} has only {} positions; shorten it", prompt, name,
+         model.decoder.config.max_positions);
+  }
+  if (options.max_tokens.value_or(1) > left) {
+    fail("the prompt has {} tokens and --max-tokens asks for {} more, but {} has only {} positions", prompt,
+         *options.max_tokens, name, model.decoder.config.max_positions);
+  }
+  return options.max_tokens.value_or(std::min(kMaxTokens, left));
 }
 
 int run(const Options& options, const Common& common) {
   Threads threads(common.threads);
   const std::string prompt = options.has_prompt ? options.prompt : read_text(options.prompt_file);
   const Model model = load_model(options.model, threads);
-  const auto ids = encode_prompt(model, prompt, options.max_tokens);
-  GenerateOptions generation{options.max_tokens, sampling_of(options, model.sampling), options.stop,
-                             cache_format_named(options.model.kv_cache, model.decoder)};
+  const auto ids = encode_prompt(model, prompt);
+  GenerateOptions generation{tokens_to_generate(options, model, ids.size()), sampling_of(options, model.sampling),
+                             options.stop, cache_format_named(options.model.kv_cache, model.decoder)};
   Context ctx(threads);
   if (!common.json) print(prompt);
   const Generation result = generate(ctx, model, ids, generation, [&](std::string_view text) {
@@ -90,12 +107,12 @@ Run add_run(CLI::App& app) {
   app.add_option("--prompt-file", options->prompt_file, "a file with the text; - for standard input (the default)")
       ->type_name("FILE")
       ->excludes(prompt);
-  app.add_option("--max-tokens", options->max_tokens, "tokens to generate at most")
+  app.add_option("--max-tokens", options->max_tokens,
+                 fmt::format("tokens to generate at most (default {})", kMaxTokens))
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
-      ->capture_default_str()
       ->type_name("N");
   const auto number = [&](const char* name, auto& value, double least, double most, const char* help) {
-    app.add_option(name, value, help)->check(CLI::Range(least, most))->type_name("X");
+    app.add_option(name, value, help)->check(CLI::Range(least, most))->check(a_number())->type_name("X");
   };
   number("--temperature", options->temperature, 0, 100, "0: always the likeliest token (default: the model's)");
   number("--top-k", options->top_k, 0, 1e9, "draw from the k likeliest; 0: all (default: the model's)");

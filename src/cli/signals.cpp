@@ -58,6 +58,7 @@ void leave(int status) {
 void install_signals(bool json) {
   with_json = json;
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // write() says EFBIG then
   struct sigaction action {};
   action.sa_handler = on_bus_error;
   ::sigaction(SIGBUS, &action, nullptr);

@@ -61,6 +61,11 @@ void check_directory(const fs::path& directory) {
       others.insert(extension);
   }
   const std::string name = shown(directory);
+  for (const char* file : {kSingle, kIndex}) {
+    if (fs::is_symlink(directory / file, error)) {
+      fail("{}: is a symbolic link that leads nowhere; fetch the file again", shown(directory / file));
+    }
+  }
   if (!shards.empty()) {
     fail("{}: holds {} but neither {} nor {}; fetch the missing file", name, shown_name(*shards.begin()), kSingle,
          kIndex);

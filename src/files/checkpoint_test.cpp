@@ -67,6 +67,8 @@ TEST(Checkpoint, SaysWhatADirectoryLacks) {
   expect_refused({".bin only", "safetensors"});
   write_bytes(directory / "model-00001-of-00002.safetensors", "x");
   expect_refused({"model-00001-of-00002.safetensors", "index.json"});
+  std::filesystem::create_symlink("no-such-blob", directory / "model.safetensors");
+  expect_refused({"model.safetensors", "a symbolic link that leads nowhere"});
   expect_error([&] { Checkpoint::open(directory / "config.json"); }, {"config.json", "is a file"});
 }
 

@@ -29,17 +29,19 @@ bool TextTable::is_numeric(size_t column) const {
 
 std::string TextTable::text(const Paint& paint) const {
   std::vector<int> widths;
+  std::vector<bool> numeric;
   for (size_t c = 0; c < heading_.size(); ++c) {
     int width = display_width(heading_[c]);
     for (const auto& row : rows_) width = std::max(width, display_width(row[c]));
     widths.push_back(width);
+    numeric.push_back(is_numeric(c));
   }
   const auto line = [&](const std::vector<std::string>& cells, bool is_heading) {
     std::string text;
     for (size_t c = 0; c < cells.size(); ++c) {
       const std::string gap(static_cast<size_t>(widths[c] - display_width(cells[c])), ' ');
       const std::string cell = is_heading ? paint.bold(cells[c]) : cells[c];
-      text += (c ? "  " : "") + (is_numeric(c) ? gap + cell : cell + gap);
+      text += (c ? "  " : "") + (numeric[c] ? gap + cell : cell + gap);
     }
     return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   };

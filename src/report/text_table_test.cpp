@@ -21,4 +21,10 @@ TEST(TextTable, TakesShortAndLongRowsAndHarmfulCells) {
   EXPECT_EQ(table.text(Paint(-1)), "a         b\nx\n\\x1b[31m  1\n");
 }
 
+TEST(TextTable, TakesAHundredThousandRows) {
+  TextTable table({"name", "size"});
+  for (int row = 0; row < 100000; ++row) table.add({"t", "1"});
+  EXPECT_EQ(table.text(Paint(-1)).size(), 100001u * 11);  // within the time a test may take
+}
+
 }  // namespace octet::report

@@ -148,6 +148,23 @@ TEST(HostileTokenizer, AnExpressionThatBacktracksWithoutBoundEndsInAnError) {
   }
 }
 
+TEST(HostileTokenizer, ReplacementsMayNotMultiplyATextWithoutEnd) {
+  const std::string step = R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaa"})";
+  std::string steps = step;
+  for (int i = 1; i < 12; ++i) steps += ", " + step;
+  const auto normalizing = Tokenizer::parse(
+      bpe(kVocabulary, "[]", fmt::format(R"(, "normalizer": {{"type": "Sequence", "normalizers": [{}]}})", steps)),
+      "tokenizer.json");
+  EXPECT_THAT(error_of([&] { normalizing.encode("a"); }), AllOf(HasSubstr("tokenizer.json"), HasSubstr("grow")));
+  EXPECT_EQ(normalizing.encode("b").size(), 1u);
+  const auto decoding = Tokenizer::parse(
+      bpe(kVocabulary, "[]", fmt::format(R"(, "decoder": {{"type": "Sequence", "decoders": [{}]}})", steps)),
+      "tokenizer.json");
+  const int32_t a = 0, b = 1;
+  EXPECT_THAT(error_of([&] { decoding.decode({&a, 1}); }), AllOf(HasSubstr("tokenizer.json"), HasSubstr("grow")));
+  EXPECT_EQ(decoding.decode({&b, 1}), "b");
+}
+
 TEST(HostileTokenizer, BytesThatAreNoTextBecomeTheReplacementCharacter) {
   const Tokenizer tokenizer = Tokenizer::parse(bpe(R"({"a": 0, "�": 1})"), "x");
   EXPECT_EQ(tokenizer.encode("a\xff"

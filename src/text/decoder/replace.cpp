@@ -1,4 +1,5 @@
 #include "text/decoder/list.h"
+#include "text/growth.h"
 #include "text/pattern.h"
 
 namespace octet {
@@ -6,7 +7,7 @@ namespace {
 
 struct ReplaceRule {
   Pattern pattern;
-  std::string content;
+  std::string content, where;
 };
 
 class ReplaceStage : public DecodeStage {
@@ -19,6 +20,7 @@ class ReplaceStage : public DecodeStage {
     if (!ends && !literal) return;  // an expression may reach to the end of the token
     std::vector<Range> matches;
     rule_.pattern.find_all(waiting_, matches);
+    check_growth(rule_.where, waiting_.size(), waiting_.size() + matches.size() * rule_.content.size(), 1);
     std::string out;
     size_t done = 0;
     for (const Range match : matches) {
@@ -51,7 +53,7 @@ class ReplaceStage : public DecodeStage {
 
 std::unique_ptr<Decoder> make_replace_decoder(const StepJson& json) {
   return std::make_unique<DecoderOf<ReplaceStage, ReplaceRule>>(
-      ReplaceRule{Pattern::from_json(json, "pattern"), json.text("content")});
+      ReplaceRule{Pattern::from_json(json, "pattern"), json.text("content"), json.where});
 }
 
 }  // namespace octet

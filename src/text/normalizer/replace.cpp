@@ -1,3 +1,4 @@
+#include "text/growth.h"
 #include "text/normalizer/list.h"
 #include "text/pattern.h"
 
@@ -7,12 +8,13 @@ namespace {
 class Replace : public Normalizer {
  public:
   explicit Replace(const StepJson& json)
-      : pattern_(Pattern::from_json(json, "pattern")), content_(json.text("content")) {}
+      : pattern_(Pattern::from_json(json, "pattern")), content_(json.text("content")), where_(json.where) {}
 
   void apply(std::string& text) const override {
     std::vector<Range> matches;
     pattern_.find_all(text, matches);
     if (matches.empty()) return;
+    check_growth(where_, text.size(), text.size() + matches.size() * content_.size(), 16);
     std::string out;
     out.reserve(text.size() + matches.size() * content_.size());
     size_t done = 0;
@@ -27,7 +29,7 @@ class Replace : public Normalizer {
 
  private:
   Pattern pattern_;
-  std::string content_;
+  std::string content_, where_;
 };
 
 }  // namespace
