@@ -1,5 +1,8 @@
 """What `run` and `eval` promise on the way to their numbers: text that goes on from the prompt, refusals that come early."""
 
+import json
+import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -26,6 +29,54 @@ class Run(ProgramTest):
     def test_not_a_number_is_no_temperature(self):
         for value in ("nan", "-nan", "inf"):
             self.assertIn("--temperature", self.fails(2, "run", "x", "--prompt", "a", f"--temperature={value}"))
+
+
+    def test_what_steers_a_terminal_does_not_reach_it(self):
+        with tempfile.TemporaryDirectory() as directory:
+            tokenizer = pathlib.Path(directory) / "tokenizer.json"
+            vocabulary = {"\x1b[31m": 0, "\u009b31m": 1, "a\n": 2}
+            tokenizer.write_text(json.dumps({"model": {"type": "BPE", "vocab": vocabulary, "merges": []}}))
+            command = [OCTET, "tokenize", str(tokenizer), "--ids", "--text", "0 1 2"]
+            self.assertEqual(subprocess.check_output(command, timeout=60), "\x1b[31m \u009b31m a\n\n".encode())
+            self.assertEqual(on_a_terminal(command), b"\\x1b[31m \\u009b31m a\r\n\r\n")
+
+    def test_settings_of_the_model_that_make_no_sense_are_refused(self):
+        for key, value in (("temperature", -1), ("temperature", "hot"), ("top_p", 7), ("top_k", -5), ("min_p", 2),
+                           ("eos_token_id", 2**32 + 2)):
+            with tempfile.TemporaryDirectory() as directory:
+                for file in self.data(MODEL).iterdir():
+                    (pathlib.Path(directory) / file.name).symlink_to(file)
+                config = pathlib.Path(directory) / "generation_config.json"
+                config.unlink()
+                config.write_text(json.dumps({"do_sample": True, key: value}))
+                text = self.fails(1, "run", directory, "--prompt", "a", "--max-tokens", "1")
+                self.assertIn("generation_config.json", text)
+                self.assertIn(key, text)
+
+
+class Codes(ProgramTest):
+    def test_a_code_that_is_no_number_is_refused_by_file_and_tensor(self):
+        with tempfile.TemporaryDirectory() as directory:
+            model = f"{directory}/fp8"
+            self.succeeds("compress", self.data(MODEL), "--scheme", "FP8_DYNAMIC", "-o", model)
+            weights = pathlib.Path(model) / "model.safetensors"
+            raw = bytearray(weights.read_bytes())
+            size = int.from_bytes(raw[:8], "little")
+            name = "model.layers.0.self_attn.q_proj.weight"
+            raw[8 + size + json.loads(raw[8:8 + size])[name]["data_offsets"][0] + 5] = 0x7F
+            weights.write_bytes(raw)
+            text = self.fails(1, "run", model, "--prompt", "a")
+            self.assertTrue(text.startswith(f"octet: {model}: tensor {name} has the code 0x7F"), text)
+
+
+def on_a_terminal(command):
+    """What the program writes to a terminal."""
+    master, slave = os.openpty()
+    with subprocess.Popen(command, stdout=slave, stdin=subprocess.DEVNULL):
+        os.close(slave)
+    text = os.read(master, 1 << 16)
+    os.close(master)
+    return text
 
 
 class Eval(ProgramTest):

@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/escape.h"
+#include "base/terminal.h"
 
 namespace octet::cli {
 namespace {
@@ -45,6 +47,19 @@ void print(std::string_view text) {
     if (written < 0) fail("standard output cannot be written: {}", std::strerror(errno));
     text.remove_prefix(static_cast<size_t>(written));
   }
+}
+
+void print_text(std::string_view text) {
+  if (!is_terminal(STDOUT_FILENO)) return print(text);
+  std::string safe;
+  while (!text.empty()) {
+    const bool is_c1 = text.size() > 1 && text[0] == '\xC2' && static_cast<uint8_t>(text[1]) < 0xA0;
+    const bool is_control = (text[0] >= 0 && text[0] < 0x20 && text[0] != '\n' && text[0] != '\t') || text[0] == 0x7F;
+    const size_t size = is_c1 ? 2 : 1;
+    safe += is_c1 || is_control ? printable(text.substr(0, size)) : std::string(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+  print(safe);
 }
 
 void print_json(const Json& object) {

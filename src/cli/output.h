@@ -12,6 +12,10 @@ struct ClosedPipe {};
 /// Writes to standard output, as it is. Throws ClosedPipe, or Error saying why it cannot be written.
 void print(std::string_view text);
 
+/// Text that a model or a tokenizer made: as it is for a file or a program, without what steers a terminal for a
+/// terminal (control characters but newline and tab become escapes).
+void print_text(std::string_view text);
+
 /// The one JSON object of --json; text that is not UTF-8 gets U+FFFD.
 void print_json(const Json& object);
 

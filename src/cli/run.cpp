@@ -76,7 +76,7 @@ int run(const Options& options, const Common& common) {
   Context ctx(threads);
   if (!common.json) print(prompt);
   const Generation result = generate(ctx, model, ids, generation, [&](std::string_view text) {
-    if (!common.json) print(text);
+    if (!common.json) print_text(text);
     return true;
   });
   if (common.json) {

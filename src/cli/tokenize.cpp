@@ -70,7 +70,7 @@ int tokenize(const Options& options, const Common& common) {
                 {"seconds", seconds},
                 {"bytes_per_second", seconds > 0 ? static_cast<double>(text.size()) / seconds : 0.0}});
   } else if (options.ids) {
-    print(text + "\n");
+    print_text(text + "\n");
   } else {
     print_encoding(tokenizer, ids, options.has_text);
   }

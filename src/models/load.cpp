@@ -82,7 +82,7 @@ Weight DecoderLoader::linear(const std::string& module, int64_t n, int64_t k, bo
       fail("{}: {} has {} x {} codes, but config.json asks for {} x {}", checkpoint_.directory().string(), module,
            q.rows(), q.columns(), n, k);
     }
-    check_codes(q, module);
+    check_codes(q, fmt::format("{}: tensor {}.weight", checkpoint_.directory().string(), module));
     Weight weight(module, q, bias, config_.dtype, threads_);
     for (const TensorInfo& info : plan_qtensor(module, *group, n, k, config_.dtype)) {
       if (checkpoint_.has(info.name)) done_with(info.name);

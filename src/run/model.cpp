@@ -19,7 +19,7 @@ void read_generation_config(const std::filesystem::path& file, Model& model) {
     const Json list = eos->is_array() ? *eos : Json::array({*eos});
     model.end_tokens.clear();
     for (const Json& id : list) {
-      if (!id.is_number_integer()) fail("{}: eos_token_id must be token ids", where);
+      if (!id.is_number_integer() || id < 0 || id > INT32_MAX) fail("{}: eos_token_id must be token ids", where);
       model.end_tokens.push_back(id.get<int32_t>());
     }
   }
@@ -31,6 +31,14 @@ void read_generation_config(const std::filesystem::path& file, Model& model) {
   s.top_k = json_value<int64_t>(json, "top_k", kTransformersTopK, where);
   s.top_p = json_value<float>(json, "top_p", 1, where);
   s.min_p = json_value<float>(json, "min_p", 0, where);
+  const auto check = [&](const char* key, double value, double least, double most) {
+    if (!(value >= least && value <= most))
+      fail("{}: {} is {}; it must be between {} and {}", where, key, value, least, most);
+  };
+  check("temperature", s.temperature, 0, 100);
+  check("top_k", static_cast<double>(s.top_k), 0, 1e9);
+  check("top_p", s.top_p, 0, 1);
+  check("min_p", s.min_p, 0, 1);
 }
 
 }  // namespace
