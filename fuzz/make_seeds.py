@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fuzz/corpus/safetensors and fuzz/corpus/config: small valid and nearly valid files to start from.
+"""Writes fuzz/corpus/safetensors, fuzz/corpus/config and fuzz/corpus/tokenizer: small valid and nearly valid files to start from.
 
   python3 fuzz/make_seeds.py
 """
@@ -59,6 +59,27 @@ def config():
         put("config", "decoder_" + name, json.dumps({**decoder, "rope_scaling": rope}, separators=(",", ":")).encode())
 
 
+def tokenizer():
+    """One of each kind of step and model, with a vocabulary of a few dozen tokens."""
+    for file in sorted((GOLDEN.parent / "text").glob("*.json")):
+        for case in json.loads(file.read_text()):
+            text = case["tokenizer"]
+            model = text["model"]
+            if isinstance(model["vocab"], dict):
+                model["vocab"] = {token: id for token, id in model["vocab"].items() if id < 40}
+                kept = model["vocab"]
+                pairs = [m if isinstance(m, list) else m.split(" ") for m in model.get("merges", [])]
+                if "merges" in model:
+                    model["merges"] = [[a, b] for a, b in pairs if a in kept and b in kept and a + b in kept]
+            else:
+                model["vocab"] = model["vocab"][:40]
+            data = json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode()
+            if len(data) < 4000:
+                name = "".join(c if c.isalnum() else "_" for c in f"{file.stem}_{case['name']}")
+                put("tokenizer", name, data)
+
+
 if __name__ == "__main__":
     safetensors()
     config()
+    tokenizer()
