@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <random>
+#include <thread>
 
 #include "ceiling.h"
 #include "kernels/gemm/gemm.h"
@@ -44,12 +46,23 @@ ArithmeticProbe* probe_of(Arithmetic arithmetic) {
   return usable & kAvx512 ? fma_512 : fma_256;
 }
 
+/// Calls work(i) once on each thread, none before all are there.
+template <typename Work>
+void on_each_thread(Work work) {
+  std::atomic<int> there{0};
+  threads().for_range(threads().count(), 1, [&](int64_t begin, int64_t) {
+    ++there;
+    while (there < threads().count()) std::this_thread::yield();
+    work(static_cast<int>(begin));
+  });
+}
+
 /// Operations a second of the probe, all threads at once.
 double ceiling(ArithmeticProbe* probe) {
   constexpr int64_t kRounds = 200000;
   std::vector<double> done(static_cast<size_t>(threads().count()));
   const double begin = seconds_now();
-  threads().on_each([&](int i) { done[static_cast<size_t>(i)] = probe(kRounds); });
+  on_each_thread([&](int i) { done[static_cast<size_t>(i)] = probe(kRounds); });
   double sum = 0;
   for (const double d : done) sum += d;
   return sum / (seconds_now() - begin);
@@ -59,7 +72,7 @@ double ceiling(ArithmeticProbe* probe) {
 double bandwidth(const std::byte* from, size_t bytes) {
   const size_t part = bytes / static_cast<size_t>(threads().count()) / 256 * 256;
   const double begin = seconds_now();
-  threads().on_each([&](int i) {
+  on_each_thread([&](int i) {
     const auto* at = from + part * static_cast<size_t>(i);
     benchmark::DoNotOptimize(usable_features() & kAvx512 ? read_512(at, part) : read_256(at, part));
   });

@@ -40,20 +40,31 @@ int usable_cores() {
   return std::max(1, std::min(affinity, cgroup_cores()));
 }
 
+// The section of work that is going on, in one word: its number, whether it is open, and how many threads besides the
+// caller are inside.
+namespace section {
+constexpr uint64_t kInside = 0x7FFF'FFFF;
+constexpr uint64_t kOpen = uint64_t{1} << 31;
+constexpr int kNumberShift = 32;
+constexpr uint64_t number(uint64_t state) {
+  return state >> kNumberShift;
+}
+}  // namespace section
+
 struct Threads::Crew {
   std::vector<std::thread> threads;
   std::mutex mutex, one_section;
   std::condition_variable wake;
-  std::atomic<uint64_t> section{0};
-  std::atomic<int> busy{0};
+  std::atomic<uint64_t> state{0};
+  std::atomic<int> sleepers{0};
   std::atomic<bool> stop{false};
-  const std::function<void(int)>* body = nullptr;
+  const std::function<void()>* body = nullptr;
   std::exception_ptr error;
 
-  void run(int thread) {
+  void run() {
     inside_a_body = true;
     try {
-      (*body)(thread);
+      (*body)();
     } catch (...) {
       std::lock_guard lock(mutex);
       if (!error) error = std::current_exception();
@@ -61,28 +72,63 @@ struct Threads::Crew {
     inside_a_body = false;
   }
 
+  bool is_new(uint64_t seen) const { return section::number(state.load()) != seen || stop; }
+
   void wait_for_section(uint64_t seen) {
     for (int i = 0; i < kSpins; ++i) {
-      if (section.load(std::memory_order_acquire) != seen || stop) return;
+      if (is_new(seen)) return;
       _mm_pause();
     }
     std::unique_lock lock(mutex);
-    wake.wait(lock, [&] { return section.load(std::memory_order_acquire) != seen || stop; });
+    ++sleepers;
+    wake.wait(lock, [&] { return is_new(seen); });
+    --sleepers;
   }
 
-  void work(int thread) {
+  // Counts the caller in, unless the section was closed in the meantime.
+  bool enter() {
+    uint64_t now = state.load();
+    while (now & section::kOpen) {
+      if (state.compare_exchange_weak(now, now + 1)) return true;
+    }
+    return false;
+  }
+
+  void work() {
     for (uint64_t seen = 0;;) {
       wait_for_section(seen);
       if (stop) return;
-      seen = section.load(std::memory_order_acquire);
-      run(thread);
-      busy.fetch_sub(1, std::memory_order_release);
+      seen = section::number(state.load());
+      if (!enter()) continue;
+      run();
+      state.fetch_sub(1);
     }
+  }
+
+  void wake_sleepers() {
+    if (sleepers.load() == 0) return;
+    { std::lock_guard lock(mutex); }  // whoever counted himself a sleeper is waiting by now
+    wake.notify_all();
+  }
+
+  // `share` returns when nothing is left to begin; then only those who are inside are waited for.
+  void run_section(const std::function<void()>& share) {
+    std::lock_guard one(one_section);
+    body = &share;
+    error = nullptr;
+    state = (section::number(state.load()) + 1) << section::kNumberShift | section::kOpen;
+    wake_sleepers();
+    run();
+    state.fetch_and(~section::kOpen);
+    for (int spins = 0; state.load() & section::kInside; ++spins) {
+      spins < kSpins ? _mm_pause() : std::this_thread::yield();
+    }
+    if (error) std::rethrow_exception(error);
   }
 };
 
 Threads::Threads(int count) : crew_(std::make_unique<Crew>()) {
-  for (int i = 1; i < count; ++i) crew_->threads.emplace_back([this, i] { crew_->work(i); });
+  for (int i = 1; i < count; ++i) crew_->threads.emplace_back([this] { crew_->work(); });
 }
 
 Threads::~Threads() {
@@ -94,28 +140,8 @@ Threads::~Threads() {
   for (auto& thread : crew_->threads) thread.join();
 }
 
-int Threads::count() const { return static_cast<int>(crew_->threads.size()) + 1; }
-
-void Threads::on_each(const std::function<void(int)>& body) {
-  Crew& crew = *crew_;
-  if (inside_a_body || crew.threads.empty()) {
-    for (int i = 0; i < count(); ++i) body(i);
-    return;
-  }
-  std::lock_guard one(crew.one_section);
-  crew.body = &body;
-  crew.error = nullptr;
-  crew.busy.store(static_cast<int>(crew.threads.size()), std::memory_order_relaxed);
-  {
-    std::lock_guard lock(crew.mutex);
-    crew.section.fetch_add(1, std::memory_order_release);
-  }
-  crew.wake.notify_all();
-  crew.run(0);
-  for (int spins = 0; crew.busy.load(std::memory_order_acquire) > 0; ++spins) {
-    spins < kSpins ? _mm_pause() : std::this_thread::yield();
-  }
-  if (crew.error) std::rethrow_exception(crew.error);
+int Threads::count() const {
+  return static_cast<int>(crew_->threads.size()) + 1;
 }
 
 void Threads::for_range(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
@@ -123,7 +149,7 @@ void Threads::for_range(int64_t n, int64_t grain, const std::function<void(int64
   grain = std::max<int64_t>(grain, 1);
   if (n <= grain || crew_->threads.empty() || inside_a_body) return body(0, n);
   std::atomic<int64_t> next{0};
-  on_each([&](int) {
+  crew_->run_section([&] {
     for (;;) {
       const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
       if (begin >= n) return;

@@ -19,12 +19,10 @@ class Threads {
 
   int count() const;
 
-  /// Calls body(begin, end) over [0, n) in chunks of `grain`, on all threads, and returns when all are done.
-  /// The first exception of a body is rethrown here. Calls from inside a body run in place.
+  /// Calls body(begin, end) over [0, n) in chunks of `grain`, on the threads that are free, and returns when all are
+  /// done: a thread that the system does not let run holds nobody up. The first exception of a body is rethrown here.
+  /// Calls from inside a body run in place.
   void for_range(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
-
-  /// Calls body(thread) once on each thread, 0 … count()-1.
-  void on_each(const std::function<void(int thread)>& body);
 
  private:
   struct Crew;
