@@ -54,6 +54,7 @@ int tokenize(const Options& options, const Common& common) {
   std::string text = options.has_text ? options.text : read_text(options.file);
   std::vector<int32_t> ids;
   if (options.ids) ids = parse_ids(text);
+  for (const int32_t id : ids) (void)tokenizer.token_of(id);  // refuses one that is not in the vocabulary
 
   const auto start = std::chrono::steady_clock::now();
   if (options.ids) {

@@ -38,8 +38,13 @@ HiddenRows RunFeeder::next(Context& ctx) {
 
 int32_t first_token(const Model& model) {
   const DecoderConfig& config = model.decoder.config;
-  if (config.bos >= 0) return config.bos;
-  if (!config.eos.empty()) return config.eos[0];
+  const char* const key = config.bos >= 0 ? "bos_token_id" : "eos_token_id";
+  const int32_t token = config.bos >= 0 ? config.bos : config.eos.empty() ? -1 : config.eos[0];
+  if (token >= config.vocabulary) {
+    fail("{}/config.json: {} is {}, outside the vocabulary of {}", model.directory.string(), key, token,
+         config.vocabulary);
+  }
+  if (token >= 0) return token;
   fail("{}: config.json names neither bos_token_id nor eos_token_id, so there is no token to begin a text with",
        model.directory.string());
 }

@@ -49,6 +49,7 @@ void decode(Context& ctx, const Model& model, std::vector<KvCache>& caches, std:
 }  // namespace
 
 Speed measure_speed(Context& ctx, const Model& model, const SpeedOptions& options) {
+  if (options.prefill == 0 && options.decode == 0) throw UsageError("--prefill 0 --decode 0 leaves nothing to time");
   const int64_t positions = std::max(options.prefill, options.depth + options.decode + 1);
   if (positions > model.decoder.config.max_positions) {
     throw UsageError(fmt::format("{} positions are asked for, but {} has only {}", positions, model.directory.string(),

@@ -60,7 +60,7 @@ class Decoder {
   RmsNorm norm;
   Weight head;
   std::vector<KvScales> cache_scales;  // a layer; empty: the checkpoint has none
-  int64_t weight_bytes = 0;               // of the checkpoint's tensors that are used
+  int64_t weight_bytes = 0;            // of the checkpoint's tensors, as quantized while loading
 
   /// x [M,D] F32 of M token ids. Throws Error for an id outside the vocabulary.
   Tensor embed(std::span<const int32_t> tokens) const;

@@ -74,6 +74,16 @@ RmsNorm DecoderLoader::norm(const std::string& name, int64_t size) const {
   return {vector_of(name, size), config_.norm_epsilon};
 }
 
+std::optional<QTensor> DecoderLoader::quantized(const std::string& module, const Tensor& w) const {
+  if (!options_.quantize) return std::nullopt;
+  auto q = options_.quantize(module, w);
+  if (q) {
+    const int scale_bytes = q->weights.scale_format == Format::E8M0 ? 1 : bytes_of(w.dtype());
+    bytes_saved_ += w.bytes() - q->codes.bytes() - q->scales.elements() * scale_bytes;
+  }
+  return q;
+}
+
 Weight DecoderLoader::linear(const std::string& module, int64_t n, int64_t k, bool has_bias) const {
   const Tensor bias = has_bias ? vector_of(module + ".bias", n) : Tensor();
   if (const ConfigGroup* group = quantization_ ? quantization_->group_of(module) : nullptr; group && group->weights) {
@@ -91,7 +101,7 @@ Weight DecoderLoader::linear(const std::string& module, int64_t n, int64_t k, bo
   }
   const std::string name = module + ".weight";
   const Tensor w = values(name, {n, k});
-  const auto q = options_.quantize ? options_.quantize(module, w) : std::nullopt;
+  const auto q = quantized(module, w);
   Weight weight = q ? Weight(module, *q, bias, w.dtype(), threads_) : Weight(module, w, bias, threads_);
   done_with(name);
   return weight;
@@ -135,7 +145,8 @@ RmsNorm DecoderLoader::final_norm() const {
 Weight DecoderLoader::head() const {
   if (!config_.tied) return linear(kHead, config_.vocabulary, config_.hidden, false);
   const Tensor table = embedding();  // tied
-  const auto q = options_.quantize ? options_.quantize(kHead, table) : std::nullopt;
+  const auto q = quantized(kHead, table);
+  if (q) bytes_saved_ -= table.bytes();  // the embedding stays beside it
   Weight weight = q ? Weight(kHead, *q, Tensor(), table.dtype(), threads_) : Weight(kHead, table, Tensor(), threads_);
   done_with(kEmbedding);
   return weight;
@@ -158,7 +169,7 @@ Decoder DecoderLoader::decoder() const {
   for (int64_t i = 0; i < config_.layers; ++i) decoder.layers.push_back(layer(i));
   decoder.norm = final_norm();
   decoder.head = head();
-  decoder.weight_bytes = checkpoint_.bytes();
+  decoder.weight_bytes = checkpoint_.bytes() - bytes_saved_;
   return decoder;
 }
 

@@ -39,6 +39,7 @@ class DecoderLoader {
   Tensor vector_of(const std::string& name, int64_t size) const;
   Weight linear(const std::string& module, int64_t n, int64_t k, bool has_bias) const;
   RmsNorm norm(const std::string& name, int64_t size) const;
+  std::optional<QTensor> quantized(const std::string& module, const Tensor& w) const;
   void done_with(const std::string& name) const;
 
   const Checkpoint& checkpoint_;
@@ -47,6 +48,7 @@ class DecoderLoader {
   DecoderConfig config_;
   std::optional<QuantizationConfig> quantization_;
   std::vector<std::string> warnings_;
+  mutable int64_t bytes_saved_ = 0;  // by quantizing while loading, as a checkpoint would hold it
 };
 
 }  // namespace octet
