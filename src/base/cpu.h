@@ -29,7 +29,7 @@ constexpr FeatureName kFeatureNames[] = {
     {kAvx512Bf16, "avx512_bf16"},
     {kAvx512Vbmi, "avx512_vbmi"},
     {kGfni, "gfni"},
-    {kFastBf16, "fast_avx512_bf16"},
+    {kFastBf16, "fast_vdpbf16ps"},
 };
 
 /// What OCTET_ISA may be set to: kernels that need more than its features are refused.

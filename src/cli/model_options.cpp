@@ -44,9 +44,16 @@ Model load_shown(const std::string& directory, Threads& threads, LoadOptions opt
 
 }  // namespace
 
+std::vector<std::string> scheme_names() {
+  std::vector<std::string> names{"INT8"};
+  for (const Scheme& scheme : kSchemes) names.emplace_back(scheme.name);
+  return names;
+}
+
 void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL", options.model, "a model directory")->required();
   app.add_option("--scheme", options.scheme, "quantize a plain checkpoint while it is loaded, e.g. W8A8 or FP8_DYNAMIC")
+      ->check(CLI::IsMember(scheme_names(), CLI::ignore_case))
       ->type_name("NAME");
   app.add_option("--include", options.include, "with --scheme: quantize this too")
       ->check(CLI::IsMember({kHead}))

@@ -16,6 +16,9 @@ struct ModelOptions {
   std::vector<std::string> include;
 };
 
+/// Names of all schemes and INT8, for an option's check and completion.
+std::vector<std::string> scheme_names();
+
 void add_model_options(CLI::App& app, ModelOptions& options);
 
 /// Loads the model under a progress bar, quantized as --scheme says; its warnings go to standard error.
