@@ -203,7 +203,7 @@ class ShardWriter {
     const OutputTensor& tensor = plan_.tensors[job.tensor];
     switch (tensor.part) {
       case Part::copy:
-        return copied(tensor, job);
+        return copied(tensor, job, made);
       case Part::numbers:
         return numbers(tensor, job, made);
       case Part::codes:
@@ -214,17 +214,22 @@ class ShardWriter {
     }
   }
 
-  std::span<const std::byte> copied(const OutputTensor& tensor, const Job& job) {
-    const Tensor x = checkpoint_.tensor(tensor.info.name);
+  // Bytes of the mapped file itself, or a copy of the piece where its numbers lie at an odd address.
+  std::span<const std::byte> copied(const OutputTensor& tensor, const Job& job, std::vector<std::byte>& made) {
+    std::span<const std::byte> bytes =
+        checkpoint_.raw(tensor.info.name).subspan(static_cast<size_t>(job.begin), static_cast<size_t>(job.count));
     const DType dtype = tensor.info.dtype;
-    const std::byte* begin = x.raw() + job.begin;
     if (dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16) {
-      if (!std::isfinite(kernels::amax(float_format(dtype), begin, job.count / bytes_of(dtype)))) {
+      if (reinterpret_cast<uintptr_t>(bytes.data()) % static_cast<size_t>(bytes_of(dtype)) != 0) {
+        made.assign(bytes.begin(), bytes.end());
+        bytes = made;
+      }
+      if (!std::isfinite(kernels::amax(float_format(dtype), bytes.data(), job.count / bytes_of(dtype)))) {
         fail("{}: tensor {} holds NaN or infinite numbers; the checkpoint is damaged, fetch it again",
              printable(checkpoint_.directory().string()), printable(tensor.info.name));
       }
     }
-    return {begin, static_cast<size_t>(job.count)};
+    return bytes;
   }
 
   std::span<const std::byte> numbers(const OutputTensor& tensor, const Job& job, std::vector<std::byte>& made) {

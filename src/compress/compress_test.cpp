@@ -95,6 +95,33 @@ TEST(Compress, CopiesWhatIsNotLinearByteForByte) {
   EXPECT_FALSE(after.has("lm_head.weight"));
 }
 
+// A header may have any length, and with it the numbers any address.
+TEST(Compress, GivesTheSameBytesForNumbersAtOddAddresses) {
+  for (const DType dtype : {DType::BF16, DType::F32}) {
+    TinyShape shape;
+    shape.vocabulary = 9000;  // more than a piece
+    shape.tied = false;
+    shape.dtype = dtype;
+    const TinyModel model(shape);
+    for (const char* scheme : {"W8A8", "FP8", "UNQUANTIZED"}) compress_with(model.options(scheme, scheme));
+    const std::string file = read_file(model.path() / "model.safetensors");
+    uint64_t length = 0;
+    std::memcpy(&length, file.data(), 8);
+    for (const uint64_t spaces : {1, 2, 3}) {
+      const uint64_t padded = length + spaces;
+      const std::string head(reinterpret_cast<const char*>(&padded), 8);
+      write_bytes(model.path() / "model.safetensors",
+                  head + file.substr(8, length) + std::string(spaces, ' ') + file.substr(8 + length));
+      for (const char* scheme : {"W8A8", "FP8", "UNQUANTIZED"}) {
+        const std::string out = fmt::format("{}-{}", scheme, spaces);
+        compress_with(model.options(scheme, out));
+        EXPECT_EQ(read_file(model.out(out) / "model.safetensors"), read_file(model.out(scheme) / "model.safetensors"))
+            << out;
+      }
+    }
+  }
+}
+
 TEST(Compress, GivesTheSameBytesForAnyNumberOfThreads) {
   const TinyModel model({.layers = 1, .hidden = 256, .intermediate = 4096, .heads = 8});
   for (const char* name : {"W8A8", "FP8", "FP8_BLOCK", "W8A16"}) {

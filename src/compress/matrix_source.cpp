@@ -55,7 +55,7 @@ const QTensor& MatrixSource::codes() {
 }
 
 Tensor MatrixSource::rows(int64_t begin, int64_t count, DType dtype) {
-  if (!module_.from) return checkpoint_.tensor(module_.weight).rows(begin, count);
+  if (!module_.from) return checkpoint_.rows(module_.weight, begin, count);
   return as_dtype(dequantized_rows(codes(), begin, count), dtype);
 }
 

@@ -164,6 +164,16 @@ Tensor Checkpoint::tensor(std::string_view name) const {
   return files_[at.file]->view(files_[at.file]->tensors()[at.index]);
 }
 
+Tensor Checkpoint::rows(std::string_view name, int64_t begin, int64_t count) const {
+  const Place& at = place(name);
+  return files_[at.file]->rows(files_[at.file]->tensors()[at.index], begin, count);
+}
+
+std::span<const std::byte> Checkpoint::raw(std::string_view name) const {
+  const Place& at = place(name);
+  return files_[at.file]->bytes(files_[at.file]->tensors()[at.index]);
+}
+
 void Checkpoint::drop(std::string_view name) const {
   const Place& at = place(name);
   files_[at.file]->drop(files_[at.file]->tensors()[at.index]);

@@ -26,6 +26,10 @@ class Checkpoint {
   /// Throws Error naming the directory and the tensor if it is not there.
   const TensorInfo& info(std::string_view name) const;
   Tensor tensor(std::string_view name) const;
+  /// Rows [begin, begin + count) of a tensor, without touching the others.
+  Tensor rows(std::string_view name, int64_t begin, int64_t count) const;
+  /// A tensor's bytes in the mapped file, at whatever address, as long as this object lives.
+  std::span<const std::byte> raw(std::string_view name) const;
   void drop(std::string_view name) const;
   /// The file that holds a tensor, for messages.
   std::string where(std::string_view name) const;

@@ -16,13 +16,31 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(std:
 }
 
 Tensor SafetensorsFile::view(const TensorInfo& info) const {
-  const std::byte* bytes = file_->bytes().data() + data_begin_ + info.offset;
-  if (reinterpret_cast<uintptr_t>(bytes) % static_cast<size_t>(bytes_of(info.dtype)) == 0) {
-    return Tensor::view(info.shape, info.dtype, bytes, file_);
+  return aligned(info.shape, info.dtype, bytes(info).data());
+}
+
+Tensor SafetensorsFile::rows(const TensorInfo& info, int64_t begin, int64_t count) const {
+  Shape shape = info.shape;
+  if (shape.empty() || begin < 0 || count < 0 || begin > shape[0] - count) {
+    fail("{}: tensor {} has no rows {} to {}", printable(path().string()), printable(info.name, 200), begin,
+         begin + count);
   }
-  // A tensor of bytes before it may leave it at an odd address, which only a copy mends.
-  Tensor copy(info.shape, info.dtype);
-  if (info.bytes > 0) std::memcpy(copy.raw(), bytes, static_cast<size_t>(info.bytes));
+  const int64_t row_bytes = shape[0] == 0 ? 0 : info.bytes / shape[0];
+  shape[0] = count;
+  return aligned(std::move(shape), info.dtype, bytes(info).data() + begin * row_bytes);
+}
+
+std::span<const std::byte> SafetensorsFile::bytes(const TensorInfo& info) const {
+  return file_->bytes().subspan(static_cast<size_t>(data_begin_ + info.offset), static_cast<size_t>(info.bytes));
+}
+
+Tensor SafetensorsFile::aligned(Shape shape, DType dtype, const std::byte* bytes) const {
+  if (reinterpret_cast<uintptr_t>(bytes) % static_cast<size_t>(bytes_of(dtype)) == 0) {
+    return Tensor::view(std::move(shape), dtype, bytes, file_);
+  }
+  // A header or a tensor of any length before it may leave it at an odd address, which only a copy mends.
+  Tensor copy(std::move(shape), dtype);
+  if (copy.bytes() > 0) std::memcpy(copy.raw(), bytes, static_cast<size_t>(copy.bytes()));
   return copy;
 }
 

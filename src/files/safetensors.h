@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,18 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return file_->path(); }
 
-  /// A view of the mapped bytes; keeps the file mapped.
+  /// A view of the mapped bytes; keeps the file mapped. A copy where they lie at an address that is odd for their
+  /// dtype.
   Tensor view(const TensorInfo& info) const;
+  /// Rows [begin, begin + count) of it; copies only them.
+  Tensor rows(const TensorInfo& info, int64_t begin, int64_t count) const;
+  /// The mapped bytes, at whatever address, as long as this object lives.
+  std::span<const std::byte> bytes(const TensorInfo& info) const;
   /// Gives the pages of a tensor back to the kernel.
   void drop(const TensorInfo& info) const;
 
  private:
+  Tensor aligned(Shape shape, DType dtype, const std::byte* bytes) const;
   std::shared_ptr<MappedFile> file_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;
