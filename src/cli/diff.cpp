@@ -14,6 +14,17 @@ struct Options {
   std::string first, second;
 };
 
+std::string error_text(double error) {
+  if (std::isnan(error)) return "some by NaN";
+  return std::isinf(error) ? "some by infinity" : fmt::format("at most by {:.4g}", error);
+}
+
+// JSON has no NaN and no infinity.
+Json error_json(double error) {
+  if (std::isnan(error)) return "NaN";
+  return std::isinf(error) ? Json("Infinity") : Json(error);
+}
+
 std::string text_of(const TensorDifference& d) {
   std::string text = printable(d.name) + ": " + d.why;
   if (d.codes_different == 0 && d.scales_different == 0) return text + "\n";
@@ -22,7 +33,7 @@ std::string text_of(const TensorDifference& d) {
                       with_commas(static_cast<uint64_t>(d.codes)));
   if (d.scales_different > 0)
     text += fmt::format(", {} scales", with_commas(static_cast<uint64_t>(d.scales_different)));
-  return text + fmt::format(", at most by {:.4g}\n", d.max_error);
+  return text + ", " + error_text(d.max_error) + "\n";
 }
 
 int diff(const Options& options, const Common& common) {
@@ -37,7 +48,7 @@ int diff(const Options& options, const Common& common) {
                          {"codes", d.codes},
                          {"codes_different", d.codes_different},
                          {"scales_different", d.scales_different},
-                         {"max_error", d.max_error}});
+                         {"max_error", error_json(d.max_error)}});
     }
     print_json({{"same", differences.empty()}, {"tensors", tensors}});
     return 0;

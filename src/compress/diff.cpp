@@ -102,6 +102,17 @@ int64_t rows_of_piece(const Side::Values& a, const Side::Values& b, const Shape&
   return std::max<int64_t>(1, kPiece / width / step) * step;
 }
 
+// NaN is the worst of all, and stays.
+double worse(double a, double b) {
+  return a != a || a > b ? a : b;
+}
+
+// Equal bits are equal numbers, NaN and infinity too.
+double error_of(float a, float b) {
+  if (std::memcmp(&a, &b, sizeof a) == 0) return 0;
+  return std::abs(static_cast<double>(a) - static_cast<double>(b));
+}
+
 void compare_numbers(const Side::Values& a, const Side::Values& b, Threads& threads, TensorDifference& difference) {
   const Shape shape = a.shape();
   const bool same_codes = a.codes && b.codes && a.codes->codes.dtype() == b.codes->codes.dtype();
@@ -111,19 +122,19 @@ void compare_numbers(const Side::Values& a, const Side::Values& b, Threads& thre
     int64_t different = 0;
     double max_error = 0;
     for (int64_t i = 0; i < x.elements(); ++i) {
-      const double error = std::abs(static_cast<double>(x.f32()[i]) - static_cast<double>(y.f32()[i]));
-      if (error > max_error || error != error) max_error = error;
+      const double error = error_of(x.f32()[i], y.f32()[i]);
+      max_error = worse(max_error, error);
       different += !(error == 0);
     }
     if (same_codes)
       different = count_different(a.codes->codes.rows(begin, end - begin), b.codes->codes.rows(begin, end - begin));
     std::lock_guard lock(mutex);
     difference.codes_different += different;
-    difference.max_error = std::max(difference.max_error, max_error);
+    difference.max_error = worse(difference.max_error, max_error);
   });
 }
 
-void compare(const Side::Values& a, const Side::Values& b, Threads& threads, TensorDifference& difference) {
+void compare(Side::Values a, Side::Values b, Threads& threads, TensorDifference& difference) {
   if (a.shape() != b.shape()) {
     difference.why = fmt::format("shapes {} and {}", text_of(a.shape()), text_of(b.shape()));
     return;
@@ -132,9 +143,9 @@ void compare(const Side::Values& a, const Side::Values& b, Threads& threads, Ten
   if (difference.codes == 0) return;
   const bool quantized = a.codes && b.codes;
   if (!quantized && !a.codes && !b.codes && a.plain.dtype() == b.plain.dtype() && same_bytes(a.plain, b.plain)) return;
-  if (a.shape().empty()) {
-    difference.codes_different = 1;
-    return;
+  if (a.shape().empty()) {  // one number; codes are always a matrix
+    a.plain = a.plain.reshaped({1});
+    b.plain = b.plain.reshaped({1});
   }
   compare_numbers(a, b, threads, difference);
   if (quantized) {
@@ -148,7 +159,7 @@ void compare(const Side::Values& a, const Side::Values& b, Threads& threads, Ten
 }
 
 bool differs(const TensorDifference& d) {
-  return !d.why.empty() || d.codes_different > 0 || d.scales_different > 0 || d.max_error > 0;
+  return !d.why.empty() || d.codes_different > 0 || d.scales_different > 0 || d.max_error != 0;
 }
 
 }  // namespace

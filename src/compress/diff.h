@@ -14,7 +14,7 @@ struct TensorDifference {
   int64_t codes = 0;            // how many there are
   int64_t codes_different = 0;  // codes, where both hold codes of one format; else numbers
   int64_t scales_different = 0;
-  double max_error = 0;  // of the numbers they stand for
+  double max_error = 0;  // of the numbers they stand for; NaN or infinite where one that differs is
 };
 
 /// The tensors that differ, in A's order, then those only B has. Quantized modules count as one tensor, their weight.

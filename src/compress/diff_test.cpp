@@ -45,6 +45,57 @@ TEST(Diff, ComparesNumbersAcrossFormats) {
   EXPECT_LT(differences[0].max_error, 0.8 / 127.5);
 }
 
+TEST(Diff, ShowsNumbersThatAreNotFinite) {
+  constexpr uint16_t kNaN = 0x7FC0, kInfinity = 0x7F80;
+  const auto spoil = [](const TinyModel& model, size_t at, uint16_t bits) {
+    auto tensors = tiny_tensors({});
+    tensors[0].second.data<uint16_t>()[at] = bits;
+    write_safetensors(model.path() / "model.safetensors", tensors);
+  };
+  const TinyModel model, spoiled;
+  for (const size_t at : {size_t{0}, size_t{77}, size_t{48 * 128 - 1}}) {
+    spoil(spoiled, at, kNaN);
+    const auto nan = diff_of(model.path(), spoiled.path());
+    ASSERT_EQ(nan.size(), 1u);
+    EXPECT_EQ(nan[0].codes_different, 1);
+    EXPECT_TRUE(std::isnan(nan[0].max_error));
+    EXPECT_TRUE(diff_of(spoiled.path(), spoiled.path()).empty());
+    spoil(spoiled, at, kInfinity);
+    const auto infinite = diff_of(spoiled.path(), model.path());
+    ASSERT_EQ(infinite.size(), 1u);
+    EXPECT_TRUE(std::isinf(infinite[0].max_error));
+  }
+}
+
+TEST(Diff, CountsEqualNaNsAsEqual) {
+  const TinyModel a, b;
+  for (const auto& [model, last] : {std::pair{&a, uint16_t{0x3F80}}, std::pair{&b, uint16_t{0x4000}}}) {
+    auto tensors = tiny_tensors({});
+    tensors[0].second.data<uint16_t>()[0] = 0x7FC0;
+    tensors[0].second.data<uint16_t>()[9] = last;  // 1 and 2
+    write_safetensors(model->path() / "model.safetensors", tensors);
+  }
+  const auto differences = diff_of(a.path(), b.path());
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].codes_different, 1);
+  EXPECT_EQ(differences[0].max_error, 1);
+}
+
+TEST(Diff, ComparesScalars) {
+  const TinyModel a, b;
+  for (const auto& [model, value] : {std::pair{&a, 1.0f}, std::pair{&b, 3.5f}}) {
+    auto tensors = tiny_tensors({});
+    Tensor x(Shape{});
+    x.f32()[0] = value;
+    tensors.emplace_back("temperature", x);
+    write_safetensors(model->path() / "model.safetensors", tensors);
+  }
+  const auto differences = diff_of(a.path(), b.path());
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].codes_different, 1);
+  EXPECT_EQ(differences[0].max_error, 2.5);
+}
+
 TEST(Diff, NamesWhatOnlyOneHas) {
   const TinyModel model, untied({.tied = false});
   const auto differences = diff_of(model.path(), untied.path());
