@@ -63,16 +63,7 @@ CompressOptions compress_options(const Options& o) {
   return options;
 }
 
-void refuse_to_replace_the_model(const CompressOptions& options) {
-  std::error_code error;
-  if (!options.output.empty() && std::filesystem::equivalent(options.model, options.output, error)) {
-    throw UsageError(
-        fmt::format("{}: is the model itself; give -o another directory", printable(options.output.string())));
-  }
-}
-
-void warn(const Plan& plan, const CompressOptions& options, bool strict) {
-  if (strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
+void warn(const Plan& plan, const CompressOptions& options) {
   for (const std::string& warning : plan.warnings) print_notice("octet: warning: " + warning);
   if (options.scheme->octet_only) {
     print_notice(fmt::format("octet: {} is Octet's own (quant_method \"octet\"): other programs do not load it",
@@ -147,10 +138,12 @@ int compress_model(const Options& given, const Common& common) {
   PeakMemory memory;
   const CompressOptions options = compress_options(given);
   const Checkpoint checkpoint = Checkpoint::open(options.model);
-  refuse_to_replace_the_model(options);
   const Plan plan = make_plan(checkpoint, options);
-  warn(plan, options, given.strict);
-  if (given.dry_run) return dry_run(checkpoint, plan, options, common);
+  if (given.strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
+  if (given.dry_run) {
+    warn(plan, options);
+    return dry_run(checkpoint, plan, options, common);
+  }
 
   Threads threads(common.threads);
   const auto watch = [&] { return watch_ranges(checkpoint, plan, options, threads); };
@@ -161,6 +154,7 @@ int compress_model(const Options& given, const Common& common) {
     result = compress(checkpoint, plan, options, watch, threads,
                       [&](int64_t bytes) { progress.advance(static_cast<uint64_t>(bytes)); });
   }
+  warn(plan, options);  // only now: an error stands alone
   for (const std::string& notice : result.notices) print_notice("octet: " + notice);
   const uint64_t anonymous = memory.peak_anonymous_bytes();
   if (common.json) {

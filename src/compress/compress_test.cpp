@@ -353,5 +353,67 @@ TEST(Plan, RefusesWhatCannotBeCompressed) {
   expect_error([&] { plan_with(model.options("W8A8")); }, {"GPT2LMHeadModel", "LlamaForCausalLM"});
 }
 
+// What a config.json with one key changed asks for, and the checkpoint does not hold.
+TEST(Plan, RefusesModelsThatNothingCouldLoad) {
+  struct Change {
+    const char* key;
+    Json value;
+    std::string_view said, too = "";
+  };
+  for (const Change& change : {
+           Change{"vocab_size", 49, "model.embed_tokens.weight", "[48, 128], but config.json asks for [49, 128]"},
+           Change{"tie_word_embeddings", false, "holds no tensor lm_head.weight", "[48, 128]"},
+           Change{"num_hidden_layers", 3, "holds no tensor model.layers.2.self_attn.q_proj.weight"},
+           Change{"attention_bias", true, "holds no tensor model.layers.0.self_attn.q_proj.bias", "[128]"},
+           Change{"mlp_bias", true, "holds no tensor model.layers.0.mlp.gate_proj.bias", "[256]"},
+           Change{"architectures", Json::array({"Qwen3ForCausalLM"}),
+                  "holds no tensor model.layers.0.self_attn.q_norm.weight", "[32]"},
+       }) {
+    const TinyModel model;
+    Json config = tiny_config({});
+    config[change.key] = change.value;
+    write_bytes(model.path() / "config.json", config.dump());
+    for (const char* scheme : {"W8A8", "UNQUANTIZED"}) {
+      SCOPED_TRACE(std::string(change.key) + " " + scheme);
+      expect_error([&] { compress_with(model.options(scheme)); }, {model.path().string(), change.said, change.too});
+      EXPECT_FALSE(std::filesystem::exists(model.out("out")));
+    }
+  }
+}
+
+TEST(Plan, NamesEveryTensorOfTheModelThatIsMissing) {
+  const TinyShape shape{.tied = false};
+  const auto tensors = tiny_tensors(shape);
+  for (size_t missing = 0; missing < tensors.size(); ++missing) {
+    const TinyModel model(shape);
+    auto rest = tensors;
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(missing));
+    write_safetensors(model.path() / "model.safetensors", rest);
+    for (const char* scheme : {"W8A8", "UNQUANTIZED"}) {
+      expect_error([&] { make_plan(Checkpoint::open(model.path()), model.options(scheme)); },
+                   {"holds no tensor", tensors[missing].first});
+    }
+  }
+}
+
+TEST(Plan, RefusesAnOutputInTheModelOrAroundIt) {
+  const TinyModel model;
+  std::filesystem::create_directory_symlink(model.path(), model.out("link"));
+  const auto refuse = [&](const std::filesystem::path& output) {
+    CompressOptions options = model.options("W8A8");
+    options.output = output;
+    EXPECT_THROW(make_plan(Checkpoint::open(options.model), options), UsageError) << output;
+  };
+  refuse(model.path());
+  refuse(model.path() / "");
+  refuse(model.path() / "sub");
+  refuse(model.path() / "sub" / "deeper");
+  refuse(model.path() / "sub" / "..");
+  refuse(model.out("link"));
+  refuse(model.out("link") / "sub");
+  refuse(model.path().parent_path());
+  EXPECT_NO_THROW(make_plan(Checkpoint::open(model.path()), model.options("W8A8", "model2")));
+}
+
 }  // namespace
 }  // namespace octet

@@ -1,6 +1,6 @@
 #include "compress/modules.h"
 
-#include "base/error.h"
+#include "compress/required_tensors.h"
 #include "models/architectures.h"
 #include "quant/scale.h"
 
@@ -22,24 +22,6 @@ Matrix shape_of(const DecoderConfig& c, std::string_view module) {
   return {c.intermediate, c.hidden};
 }
 
-bool is_float(DType dtype) {
-  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
-}
-
-// The numbers of a module that is not quantized yet: [N,K] of a float dtype.
-void check_numbers(const Checkpoint& checkpoint, const ModulePlan& module) {
-  const TensorInfo& info = checkpoint.info(module.weight);
-  const std::string where = checkpoint.directory().string();
-  if (info.shape != Shape{module.n, module.k}) {
-    fail("{}: tensor {} has shape {}, but config.json asks for {}", where, module.weight, text_of(info.shape),
-         text_of({module.n, module.k}));
-  }
-  if (!is_float(info.dtype)) {
-    fail("{}: tensor {} has dtype {}; numbers that are not quantized must be F32, BF16 or F16", where, module.weight,
-         name_of(info.dtype));
-  }
-}
-
 const ConfigGroup* group_before(const Plan& plan, const std::string& module) {
   const ConfigGroup* group = plan.input ? plan.input->group_of(module) : nullptr;
   return group && group->weights ? group : nullptr;
@@ -52,7 +34,7 @@ void fill_source(const Checkpoint& checkpoint, const Plan& plan, ModulePlan& mod
   if (module.from) {
     module.dtype = plan.model.dtype;
   } else {
-    check_numbers(checkpoint, module);
+    require_numbers(checkpoint, module.weight, {module.n, module.k});
     module.dtype = checkpoint.info(module.weight).dtype;
   }
 }

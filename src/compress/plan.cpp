@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "compress/modules.h"
+#include "compress/required_tensors.h"
 
 namespace octet {
 namespace {
@@ -123,7 +124,32 @@ class TensorPlanner {
   std::set<int> placed_;
 };
 
+bool is_beneath(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  return std::mismatch(directory.begin(), directory.end(), path.begin(), path.end()).first == directory.end();
+}
+
+// The output must leave the model as it is: not replace it, nor stand among its files, nor swallow it.
+void check_places(const CompressOptions& options) {
+  if (options.output.empty()) return;  // a dry run
+  std::error_code error;
+  const auto real = [&](const std::filesystem::path& path) {
+    std::filesystem::path whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+    return whole.has_filename() ? whole : whole.parent_path();  // "out/" is "out"
+  };
+  const std::filesystem::path model = real(options.model), output = real(options.output);
+  if (output.empty()) return;  // no path that could be made; making it says why
+  const std::string name = printable(options.output.string());
+  if (output == model) throw UsageError(fmt::format("{}: is the model itself; give -o another directory", name));
+  if (is_beneath(output, model)) {
+    throw UsageError(fmt::format("{}: lies in the model's own directory; give -o one outside of it", name));
+  }
+  if (is_beneath(model, output)) {
+    throw UsageError(fmt::format("{}: the model lies in it; give -o another directory", name));
+  }
+}
+
 void check_options(const CompressOptions& options) {
+  check_places(options);
   const Scheme& scheme = *options.scheme;
   if (!scheme.weights && options.kv_cache_fp8) {
     throw UsageError("--kv-cache fp8 stores scales beside a compressed model; UNQUANTIZED has no place for them");
@@ -152,6 +178,7 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   plan.model.dtype = checkpoint.info(kEmbedding).dtype;
   check_options(options);
   plan_modules(checkpoint, options, plan);
+  require_tensors_beside_modules(checkpoint, plan);
   if (!options.scheme->weights && plan.modules.empty()) {
     plan.warnings.push_back(fmt::format("{}: is not compressed, its numbers are copied as they are",
                                         printable(checkpoint.directory().string())));
