@@ -6,11 +6,11 @@ namespace octet {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
-    // name               qkv bias  q/k norm  switch  window by default
-    {"LlamaForCausalLM", false, false, false, false},
-    {"MistralForCausalLM", false, false, false, true},
-    {"Qwen2ForCausalLM", true, false, true, true},
-    {"Qwen3ForCausalLM", false, true, true, true},
+    // name, qkv bias, q/k norm, window needs a switch, window by default, kv_heads, head_dim
+    {"LlamaForCausalLM", false, false, false, false, 0, 0},
+    {"MistralForCausalLM", false, false, false, true, 8, 0},
+    {"Qwen2ForCausalLM", true, false, true, true, 32, 0},
+    {"Qwen3ForCausalLM", false, true, true, true, 32, 128},
 };
 
 }  // namespace

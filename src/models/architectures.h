@@ -15,6 +15,7 @@ struct Architecture {
   bool qk_norm;              // q and k are normed per head before rope
   bool window_needs_switch;  // sliding_window counts only with use_sliding_window
   bool window_by_default;    // sliding_window counts for every layer where config.json names no layer_types
+  int kv_heads, head_dim;    // what Transformers takes where config.json names none; 0: from the other numbers
 };
 
 std::span<const Architecture> architectures();

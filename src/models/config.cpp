@@ -76,9 +76,8 @@ RopeConfig read_rope(const Reader& config, int64_t max_positions) {
   rope.theta = config.positive("rope_theta", 10000);
   rope.partial = config.positive("partial_rotary_factor", 1);
   rope.original_positions = max_positions;
-  const char* key = config.json.contains("rope_parameters") && !config.json["rope_parameters"].is_null()
-                        ? "rope_parameters"
-                        : "rope_scaling";
+  const bool old_style = config.json.contains("rope_scaling") && !config.json["rope_scaling"].is_null();
+  const char* key = old_style ? "rope_scaling" : "rope_parameters";
   const auto found = config.json.find(key);
   if (found == config.json.end() || found->is_null()) return rope;
   const std::string where = config.where + ": " + key;
@@ -90,9 +89,8 @@ RopeConfig read_rope(const Reader& config, int64_t max_positions) {
   if (rope.partial > 1) fail("{}: partial_rotary_factor is {}; it must be at most 1", where, rope.partial);
   if (rope.kind == RopeKind::plain) return rope;
 
-  // Some old configs keep original_max_position_embeddings at the top.
-  const auto original = config.value<int64_t>("original_max_position_embeddings", max_positions);
-  rope.original_positions = scaling.count("original_max_position_embeddings", original, kMaxPositions);
+  const auto original = scaling.count("original_max_position_embeddings", max_positions, kMaxPositions);
+  rope.original_positions = config.count("original_max_position_embeddings", original, kMaxPositions);
   if (!found->contains("factor") && rope.kind != RopeKind::yarn) fail("{}: factor is missing", where);
   rope.factor =
       scaling.positive("factor", static_cast<double>(max_positions) / static_cast<double>(rope.original_positions));
@@ -163,17 +161,20 @@ DecoderConfig read_decoder_config(const Json& json, const std::string& where) {
   decoder.intermediate = config.required("intermediate_size", kMaxWidth);
   decoder.layers = config.required("num_hidden_layers", kMaxLayers);
   decoder.heads = config.required("num_attention_heads", kMaxWidth);
-  decoder.kv_heads = config.count("num_key_value_heads", decoder.heads, kMaxWidth);
+  decoder.kv_heads =
+      config.count("num_key_value_heads",
+                   decoder.architecture->kv_heads ? decoder.architecture->kv_heads : decoder.heads, kMaxWidth);
   decoder.vocabulary = config.required("vocab_size", kMaxWidth * 4);
   decoder.max_positions = config.count("max_position_embeddings", 2048, kMaxPositions);
-  if (!json.contains("head_dim") || json["head_dim"].is_null()) {
+  const bool has_head_dim = json.contains("head_dim") && !json["head_dim"].is_null();
+  if (!has_head_dim && decoder.architecture->head_dim == 0) {
     if (decoder.hidden % decoder.heads) {
       fail("{}: hidden_size {} is not a multiple of num_attention_heads {} and head_dim is not given", where,
            decoder.hidden, decoder.heads);
     }
     decoder.head_dim = decoder.hidden / decoder.heads;
   } else {
-    decoder.head_dim = config.count("head_dim", 0, kMaxWidth);
+    decoder.head_dim = config.count("head_dim", decoder.architecture->head_dim, kMaxWidth);
   }
   if (decoder.heads % decoder.kv_heads) {
     fail("{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", where, decoder.heads,

@@ -55,6 +55,15 @@ TEST(DecoderConfig, LetsHiddenNotDivideByHeadsWhereHeadDimIsGiven) {
   EXPECT_EQ(read_decoder_config(config, "config.json").head_dim, 20);
 }
 
+TEST(DecoderConfig, TakesTransformersDefaultsWhereAFamilyHasThem) {
+  Json config = with("num_attention_heads", 32);
+  config["architectures"] = Json::array({"MistralForCausalLM"});
+  EXPECT_EQ(read_decoder_config(config, "config.json").kv_heads, 8);
+  config["architectures"] = Json::array({"Qwen3ForCausalLM"});
+  EXPECT_EQ(read_decoder_config(config, "config.json").kv_heads, 32);
+  EXPECT_EQ(read_decoder_config(config, "config.json").head_dim, 128);
+}
+
 TEST(DecoderConfig, RefusesNumbersThatCannotBe) {
   for (const char* key :
        {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"}) {
@@ -101,6 +110,10 @@ TEST(DecoderConfig, ReadsRopeInTheOldAndTheNewSpelling) {
   EXPECT_EQ(a.theta, 500000.0);
   EXPECT_EQ(a.original_positions, 64);
   EXPECT_EQ(make_rope(a, 8, 2048).frequencies, make_rope(b, 8, 2048).frequencies);
+  new_style["original_max_position_embeddings"] = 32;
+  EXPECT_EQ(read_decoder_config(new_style, "config.json").rope.original_positions, 32) << "the top level wins";
+  new_style["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2}};
+  EXPECT_EQ(read_decoder_config(new_style, "config.json").rope.kind, RopeKind::linear) << "rope_scaling wins";
   expect_refused(with("rope_scaling", {{"type", "longrope"}, {"factor", 2}}), "longrope");
   expect_refused(with("rope_scaling", {{"type", "linear"}}), "factor");
   expect_refused(with("rope_scaling", {{"type", "linear"}, {"factor", 0}}), "factor");
@@ -115,6 +128,7 @@ TEST(DecoderConfig, SlidesTheWindowWhereTheFamilyDoes) {
   mistral["sliding_window"] = nullptr;
   EXPECT_EQ(read_decoder_config(mistral, "config.json").windows, (std::vector<int64_t>{0, 0}));
   Json qwen = with("architectures", Json::array({"Qwen2ForCausalLM"}));
+  qwen["num_key_value_heads"] = 8;
   qwen["sliding_window"] = 8;
   qwen["max_window_layers"] = 1;
   EXPECT_EQ(read_decoder_config(qwen, "config.json").windows, (std::vector<int64_t>{0, 0}));
