@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/units.h"
+#include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "compress/calibrate.h"
@@ -195,7 +196,9 @@ Run add_compress(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   Options& o = *options;
   app.add_option("MODEL", o.model, "a Hugging Face directory, plain or already compressed")->required();
-  app.add_option("--scheme", o.scheme, "what the layers become, from the list below")->type_name("NAME");
+  app.add_option("--scheme", o.scheme, "what the layers become; below is what each means")
+      ->check(CLI::IsMember(scheme_names(), CLI::ignore_case))
+      ->type_name("NAME");
   app.add_option("-o,--output", o.output, "the directory to make")->type_name("DIR");
   app.add_option("--calibration", o.calibration,
                  "a text on which ranges are watched, for schemes that fix them beforehand")
