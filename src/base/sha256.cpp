@@ -1,13 +1,23 @@
 #include "base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/error.h"
 
 namespace octet {
+namespace {
+
+// OpenSSL would take itself down when the program ends, before threads that still hold some of its memory have.
+EVP_MD_CTX* new_context() {
+  static const int ready = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+  return ready ? EVP_MD_CTX_new() : nullptr;
+}
+
+}  // namespace
 
 struct Sha256::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  EVP_MD_CTX* context = new_context();
   ~State() { EVP_MD_CTX_free(context); }
 
   void start() {
