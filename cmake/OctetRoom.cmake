@@ -15,7 +15,9 @@ if(OCTET_FUZZ)
 endif()
 
 # The one precompiled header; every room reuses it.
-file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "")
+if(NOT EXISTS ${CMAKE_BINARY_DIR}/pch.cpp)  # written again, it would be compiled again
+  file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "")
+endif()
 add_library(octet_pch STATIC ${CMAKE_BINARY_DIR}/pch.cpp)
 target_link_libraries(octet_pch PUBLIC octet_options fmt::fmt Threads::Threads)
 target_precompile_headers(octet_pch PRIVATE ${PROJECT_SOURCE_DIR}/src/base/precompiled.h)
