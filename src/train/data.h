@@ -1,0 +1,129 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/threads.h"
+#include "text/tokenizer.h"
+
+namespace octet::train {
+
+/// How the documents of a file are found.
+enum class DataFormat : uint8_t {
+  automatic,   ///< by the file's name: .jsonl, .tsv, else text
+  text,        ///< the whole file is one document
+  paragraphs,  ///< documents stand between blank lines
+  lines,       ///< a document a line
+  jsonl,       ///< an object a line
+  tsv          ///< columns between tabs; a first line that names the columns is found by itself
+};
+
+/// Throws UsageError listing the names: "auto", "text", "paragraphs", "lines", "jsonl", "tsv".
+DataFormat data_format_named(std::string_view name);
+std::string_view name_of(DataFormat format);
+
+/// What is read of a file.
+struct DataOptions {
+  DataFormat format = DataFormat::automatic;
+  std::string text_field = "text";       ///< of JSONL; of TSV a column's name, else the first column
+  std::string label_field = "label";     ///< of JSONL; of TSV a column's name, else the last column
+  bool labels = false;                   ///< documents have labels; without, label is -1
+  std::vector<std::string> label_names;  ///< what labels are called; empty: they are numbers, 0 and up
+  int64_t classes = 0;                   ///< labels must be smaller; 0: as many as label_names, or not limited
+};
+
+struct Document {
+  std::string text;
+  int32_t label = -1;
+  int64_t line = 0;  ///< where it begins in its file, for messages
+};
+
+/// Reads every document of `file`, which has at most 2 GB. Throws one-line Errors that name file and line: missing
+/// file, broken JSON, missing column, a label out of range, an empty document, no document at all.
+std::vector<Document> read_documents(const std::filesystem::path& file, const DataOptions& options);
+
+/// The tokens of documents one after another, `end_of_text` (where it is not negative) behind each. Documents are
+/// encoded on all threads; the order is the documents'.
+std::vector<int32_t> encode_documents(const Tokenizer& tokenizer, std::span<const Document> documents,
+                                      int32_t end_of_text, Threads& threads);
+
+/// A permutation of 0 … n-1 that depends on (seed, epoch) alone.
+std::vector<int64_t> shuffled(int64_t n, uint64_t seed, uint32_t epoch);
+
+/// An endless stream of examples 0 … n-1, one epoch after another, each in an order of its own: where a run stands is
+/// one number.
+class ExampleOrder {
+ public:
+  /// Without `shuffle` every epoch goes from 0 to n-1. n >= 1.
+  ExampleOrder(int64_t n, uint64_t seed, bool shuffle = true);
+  /// The example at `position` >= 0 of the stream.
+  int64_t at(int64_t position);
+  int64_t epoch(int64_t position) const { return position / n_; }
+
+ private:
+  int64_t n_;
+  uint64_t seed_;
+  bool shuffle_;
+  int64_t cached_ = -1;
+  std::vector<int64_t> order_;
+};
+
+/// Sequences of T tokens for a language model: inputs are tokens i·T … i·T+T-1, targets the tokens one further. Every
+/// token but the first is a target once; what is left over at the end makes no sequence.
+class PackedTokens {
+ public:
+  /// Throws Error where there are not T+1 tokens, saying how many there are.
+  PackedTokens(std::vector<int32_t> tokens, int64_t sequence_length);
+  int64_t size() const { return size_; }  ///< sequences
+  int64_t sequence_length() const { return length_; }
+  std::span<const int32_t> inputs(int64_t sequence) const;   ///< [T]
+  std::span<const int32_t> targets(int64_t sequence) const;  ///< [T]
+
+ private:
+  std::vector<int32_t> tokens_;
+  int64_t length_, size_;
+};
+
+enum class Side : uint8_t { left, right };
+Side side_named(std::string_view name);  ///< "left", "right"; Throws UsageError
+
+/// How documents of different lengths become one batch.
+struct PaddingOptions {
+  int64_t max_length = 128;            ///< tokens
+  bool truncate = true;                ///< longer documents are cut; false: they are an Error
+  Side truncation_side = Side::right;  ///< where tokens are taken away
+  bool pad_to_max_length = false;      ///< false: to the longest of the batch
+  Side padding_side = Side::right;
+  int32_t pad_id = 0;
+};
+
+/// ids [B,T] padded, lengths [B], labels [B].
+struct LabelledBatch {
+  int64_t batch = 0, length = 0;
+  std::vector<int32_t> ids, labels;
+  std::vector<int64_t> lengths;
+};
+
+/// Documents as ids, cut to length, with their labels.
+class LabelledExamples {
+ public:
+  /// Throws Error naming the document on one without a label, without a token, or too long where nothing is cut.
+  /// `where` names the file in messages.
+  LabelledExamples(const Tokenizer& tokenizer, std::span<const Document> documents, const PaddingOptions& options,
+                   bool add_special_tokens, const std::string& where, Threads& threads);
+  int64_t size() const { return static_cast<int64_t>(labels_.size()); }
+  std::span<const int32_t> ids(int64_t example) const;
+  int32_t label(int64_t example) const { return labels_[static_cast<size_t>(example)]; }
+  LabelledBatch batch(std::span<const int64_t> examples) const;
+
+ private:
+  PaddingOptions options_;
+  std::vector<int32_t> ids_, labels_;
+  std::vector<int64_t> begins_;  // [N+1]
+};
+
+}  // namespace octet::train
