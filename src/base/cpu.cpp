@@ -4,9 +4,12 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 #include "base/error.h"
@@ -23,11 +26,9 @@ bool has_f16c() {
 }
 
 }  // namespace
-#endif
 
 Features cpu_features() {
   Features found = 0;
-#if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c()) found |= kAvx2;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -39,9 +40,27 @@ Features cpu_features() {
   if ((found & kAvx512Bf16) && __builtin_cpu_is("amd")) found |= kFastBf16;
   if (__builtin_cpu_supports("avx512vbmi")) found |= kAvx512Vbmi;
   if (__builtin_cpu_supports("gfni") && (found & kAvx512)) found |= kGfni;
-#endif
   return found;
 }
+
+#elif defined(__aarch64__)
+
+Features cpu_features() {
+  const unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+  Features found = 0;
+  if (first & HWCAP_ASIMD) found |= kNeon;
+  if (first & HWCAP_ASIMDDP) found |= kDotprod;
+  if (second & HWCAP2_I8MM) found |= kI8mm;
+  return found;
+}
+
+#else
+
+Features cpu_features() {
+  return 0;
+}
+
+#endif
 
 namespace {
 
@@ -69,12 +88,30 @@ std::string names_of(Features features) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+namespace {
+
+// What stands behind "key : " on its first line; empty where there is none.
+std::string_view field_of(std::string_view cpuinfo, std::string_view key) {
+  for (size_t begin = 0; begin < cpuinfo.size();) {
+    const std::string_view line = cpuinfo.substr(begin, cpuinfo.find('\n', begin) - begin);
+    const size_t colon = line.find(": ");
+    if (line.substr(0, key.size()) == key && colon != line.npos) return line.substr(colon + 2);
+    begin += line.size() + 1;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string cpu_name_in(std::string_view cpuinfo) {
+  if (const auto name = field_of(cpuinfo, "model name"); !name.empty()) return std::string(name);
+  const auto maker = field_of(cpuinfo, "CPU implementer"), part = field_of(cpuinfo, "CPU part");
+  return part.empty() ? "unknown processor" : fmt::format("Arm processor, implementer {}, part {}", maker, part);
+}
+
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
-  }
-  return "unknown processor";
+  return cpu_name_in(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
 }  // namespace octet

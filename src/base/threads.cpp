@@ -1,6 +1,5 @@
 #include "base/threads.h"
 
-#include <immintrin.h>
 #include <sched.h>
 
 #include <atomic>
@@ -30,6 +29,15 @@ thread_local bool inside_a_body = false;
 
 // A decode step has hundreds of short parallel sections: spin this long before sleeping.
 constexpr int kSpins = 4000;
+
+// Tells the core that this is a loop that waits.
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");  // yield does nothing on most cores
+#endif
+}
 
 }  // namespace
 
@@ -77,7 +85,7 @@ struct Threads::Crew {
   void wait_for_section(uint64_t seen) {
     for (int i = 0; i < kSpins; ++i) {
       if (is_new(seen)) return;
-      _mm_pause();
+      relax();
     }
     std::unique_lock lock(mutex);
     ++sleepers;
@@ -121,7 +129,7 @@ struct Threads::Crew {
     run();
     state.fetch_and(~section::kOpen);
     for (int spins = 0; state.load() & section::kInside; ++spins) {
-      spins < kSpins ? _mm_pause() : std::this_thread::yield();
+      spins < kSpins ? relax() : std::this_thread::yield();
     }
     if (error) std::rethrow_exception(error);
   }
