@@ -1,147 +1,20 @@
-// Matrix products of every scheme beside the ceilings of this machine: each timing is followed at once by the probe of
-// the instruction (or of memory) that bounds it, and the percentages are medians of those pairs.
+// Matrix products of every scheme beside oneDNN, OpenBLAS and the ceilings of this machine. Each timing is followed at
+// once by the peers' and by the probe of what bounds it; percentages and ratios are medians of those pairs.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <random>
-#include <thread>
+#include <cmath>
+#include <map>
 
-#include "ceiling.h"
-#include "kernels/gemm/gemm.h"
-#include "kernels/gemm/layout.h"
+#include "options.h"
+#include "product.h"
+#include "table.h"
 
 namespace octet::bench {
 namespace {
 
-using namespace kernels;
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-Threads& threads() {
-  static Threads crew;
-  return crew;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
-}
-
-struct Work {
-  const char* name;
-  Format weight;
-  InputFormat input;
-  int64_t scale_rows, group;  // of the weight
-};
-
-ArithmeticProbe* probe_of(Arithmetic arithmetic) {
-  const Features usable = usable_features();
-  if (arithmetic == Arithmetic::int8 && (usable & kAvx512Vnni)) return vpdpbusd_512;
-  if (arithmetic == Arithmetic::bf16 && (usable & kAvx512Bf16)) return vdpbf16ps_512;
-  return usable & kAvx512 ? fma_512 : fma_256;
-}
-
-/// Calls work(i) once on each thread, none before all are there.
-template <typename Work>
-void on_each_thread(Work work) {
-  std::atomic<int> there{0};
-  threads().for_range(threads().count(), 1, [&](int64_t begin, int64_t) {
-    ++there;
-    while (there < threads().count()) std::this_thread::yield();
-    work(static_cast<int>(begin));
-  });
-}
-
-/// Operations a second of the probe, all threads at once.
-double ceiling(ArithmeticProbe* probe) {
-  constexpr int64_t kRounds = 200000;
-  std::vector<double> done(static_cast<size_t>(threads().count()));
-  const double begin = seconds_now();
-  on_each_thread([&](int i) { done[static_cast<size_t>(i)] = probe(kRounds); });
-  double sum = 0;
-  for (const double d : done) sum += d;
-  return sum / (seconds_now() - begin);
-}
-
-/// Bytes a second of reading, all threads at once.
-double bandwidth(const std::byte* from, size_t bytes) {
-  const size_t part = bytes / static_cast<size_t>(threads().count()) / 256 * 256;
-  const double begin = seconds_now();
-  on_each_thread([&](int i) {
-    const auto* at = from + part * static_cast<size_t>(i);
-    benchmark::DoNotOptimize(usable_features() & kAvx512 ? read_512(at, part) : read_256(at, part));
-  });
-  return static_cast<double>(part) * threads().count() / (seconds_now() - begin);
-}
-
-std::vector<std::byte> random_codes(int64_t count, Format format) {
-  std::mt19937 random(7);
-  std::vector<std::byte> codes(static_cast<size_t>(count * format_info(format).bits / 8));
-  for (size_t i = 0; i < codes.size(); ++i) {
-    const auto byte = static_cast<uint8_t>(random());
-    const auto width = static_cast<size_t>(format_info(format).bits / 8);
-    const bool high = width > 1 && i % width == width - 1;  // numbers around 1
-    codes[i] = static_cast<std::byte>(high ? 0x3F : (byte & 0x7F) > 0x77 ? byte & 0x87 : byte);
-  }
-  return codes;
-}
-
-/// A weight beyond the caches where M is small: enough copies to read 512 MB between two uses of a page.
-void product(benchmark::State& state, const Work& work, int64_t m, int64_t n, int64_t k, bool prepare) {
-  const auto codes = random_codes(n * k, work.weight);
-  const int64_t group = work.group ? work.group : k;
-  std::vector<float> scales(
-      static_cast<size_t>((n + work.scale_rows - 1) / work.scale_rows * ((k + group - 1) / group)), 0.01f);
-  const bool scaled = work.weight != Format::BF16 && work.weight != Format::F32;
-  const WeightSource source{
-      n, k, work.weight, codes.data(), false, scaled ? scales.data() : nullptr, nullptr, work.scale_rows, work.group};
-  std::vector<PackedWeight> weights;
-  do {
-    weights.emplace_back(source, work.input, threads());
-  } while (m <= 16 && weights.size() * weights.front().bytes() < (size_t{512} << 20));
-
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<size_t>(m * k)), y(static_cast<size_t>(m * n));
-  for (float& value : x) value = normal(random);
-  PreparedInput input;
-  input.prepare(x.data(), m, k, k, work.input, threads());
-  ArithmeticProbe* const probe = probe_of(weights.front().layout().arithmetic);
-  const double operations = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-
-  std::vector<double> rates, percents, reads, read_percents;
-  size_t next = 0;
-  for (auto _ : state) {
-    const double begin = seconds_now();
-    size_t times = 0;
-    do {
-      if (prepare) input.prepare(x.data(), m, k, k, work.input, threads());
-      gemm(input, weights[next], nullptr, y.data(), n, threads());
-      next = (next + 1) % weights.size();
-      ++times;
-    } while (times < weights.size());
-    const double seconds = (seconds_now() - begin) / static_cast<double>(times);
-    state.SetIterationTime(seconds);
-    rates.push_back(operations / seconds);
-    percents.push_back(100 * rates.back() / ceiling(probe));
-    if (m > 16) continue;
-    reads.push_back(static_cast<double>(weights.front().bytes()) / seconds);
-    double peak = 0;
-    for (const auto& weight : weights)
-      peak += 1 / bandwidth(weight.layout().codes.data(), weight.layout().codes.bytes());
-    read_percents.push_back(100 * reads.back() * peak / static_cast<double>(weights.size()));
-  }
-  state.counters["GOP/s"] = median(rates) / 1e9;
-  state.counters["%peak"] = median(percents);
-  if (m > 16) return;
-  state.counters["GB/s"] = median(reads) / 1e9;
-  state.counters["%read"] = median(read_percents);
-}
+using kernels::InputFormat;
 
 // clang-format off
 const Work kWorks[] = {
@@ -149,66 +22,207 @@ const Work kWorks[] = {
     {"W8A8_g128",   Format::INT8, {Format::INT8, 128},      1, 128},
     {"FP8_DYNAMIC", Format::E4M3, {Format::E4M3},           1,   0},
     {"FP8_BLOCK",   Format::E4M3, {Format::E4M3, 128},    128, 128},
-    {"MXFP8",       Format::E4M3, {Format::E4M3, 32, true}, 1,  32},
-    {"W8A16",       Format::INT8, {Format::BF16},           1, 128},
     {"BF16",        Format::BF16, {Format::BF16},           1,   0},
     {"F32",         Format::F32,  {Format::F32},            1,   0},
+    {"MXFP8",       Format::E4M3, {Format::E4M3, 32, true}, 1,  32},
+    {"W8A16",       Format::INT8, {Format::BF16},           1, 128},
+};
+const Peer kPeers[] = {
+    {"oneDNN",   kHasOneDnn,   make_onednn},
+    {"OpenBLAS", kHasOpenBlas, make_openblas},
 };
 // clang-format on
 
-/// What the percentages refer to, by itself.
-void register_ceilings() {
-  struct Probe {
-    const char* name;
-    Features needs;
-    ArithmeticProbe* run;
-  };
-  constexpr Probe kProbes[] = {{"ceiling/vpdpbusd_512", kAvx512Vnni, vpdpbusd_512},
-                               {"ceiling/vdpbf16ps_512", kAvx512Bf16, vdpbf16ps_512},
-                               {"ceiling/fma_512", kAvx512, fma_512},
-                               {"ceiling/fma_256", kAvx2, fma_256}};
-  for (const Probe& probe : kProbes) {
-    if (probe.needs & ~usable_features()) continue;
-    benchmark::RegisterBenchmark(probe.name,
-                                 [run = probe.run](benchmark::State& state) {
-                                   std::vector<double> rates;
-                                   for (auto _ : state) rates.push_back(ceiling(run));
-                                   state.counters["GOP/s"] = median(rates) / 1e9;
-                                 })
-        ->Iterations(15)
-        ->Unit(benchmark::kMicrosecond);
+constexpr int64_t kFewRows = 16;         // up to so many, reading the weight is what takes the time
+constexpr double kBeyondCaches = 512e6;  // bytes read between two uses of a page
+constexpr double kLongProduct = 50e9;    // operations: fewer pairs will do
+
+/// The numbers of one pair of timings after the other.
+class Samples {
+ public:
+  void add(const std::string& name, double value) { values_[name].push_back(value); }
+  void report(benchmark::State& state) const {
+    for (const auto& [name, values] : values_) state.counters[name] = median(values);
+  }
+
+ private:
+  std::map<std::string, std::vector<double>> values_;
+};
+
+/// The largest difference between two results, relative to the largest element, over the first and the last row.
+double difference(const Product& a, const Product& b, Shape s) {
+  double largest = 0, difference = 0;
+  for (const int64_t m : {int64_t{0}, s.m - 1}) {
+    for (int64_t n = 0; n < s.n; ++n) {
+      const auto i = static_cast<size_t>(m * s.n + n);
+      const double ours = a.y()[i], theirs = b.y()[i] * b.row_scale(m);
+      largest = std::max(largest, std::abs(theirs));
+      difference = std::max(difference, std::abs(ours - theirs));
+    }
+  }
+  return difference / largest;
+}
+
+/// The peers that can do it.
+std::vector<std::pair<const Peer*, std::unique_ptr<Product>>> make_peers(const Operands& operands, size_t copies) {
+  std::vector<std::pair<const Peer*, std::unique_ptr<Product>>> peers;
+  for (const Peer& peer : kPeers) {
+    auto product = peer.built_in ? peer.make(operands, copies) : nullptr;
+    if (product) peers.emplace_back(&peer, std::move(product));
+  }
+  return peers;
+}
+
+void time_product(benchmark::State& state, const Work& work, Shape shape) {
+  const bool few_rows = shape.m <= kFewRows;
+  const Operands operands(work, shape);
+  OctetProduct octet(operands, few_rows ? kBeyondCaches : 0);
+  const auto peers = make_peers(operands, octet.copies());
+  octet.run(0);
+  for (const auto& [peer, product] : peers) {
+    product->run(0);
+    if (difference(octet, *product, shape) < 0.02) continue;
+    return state.SkipWithError(fmt::format("{} computes something else", peer->name).c_str());
+  }
+  const Operands one_row(work, {1, shape.n, shape.k});
+  const std::unique_ptr<OctetProduct> one =
+      few_rows && shape.m > 1 ? std::make_unique<OctetProduct>(one_row, kBeyondCaches) : nullptr;
+
+  const Ceiling& ceiling = ceiling_of(octet.arithmetic());
+  const double operations = shape.operations(), bytes = operands.weight_bytes();
+  Samples samples;
+  for (auto _ : state) {
+    const double whole = seconds_a_call([&](size_t i) { octet.prepare_and_run(i); }, octet.copies());
+    state.SetIterationTime(whole);
+    const double kernel = seconds_a_call([&](size_t i) { octet.run(i); }, octet.copies());
+    for (const auto& [peer, product] : peers) {
+      const double theirs = seconds_a_call([&, &p = product](size_t i) { p->run(i); }, octet.copies());
+      samples.add(fmt::format("{} GOP/s", peer->name), operations / theirs / 1e9);
+      samples.add(fmt::format("kernel/{}", peer->name), theirs / kernel);
+    }
+    const double peak = arithmetic_ceiling(ceiling.run, std::min(whole, 0.02));
+    samples.add("us", whole * 1e6);
+    samples.add("GOP/s", operations / whole / 1e9);
+    samples.add("%peak", 100 * operations / whole / peak);
+    samples.add("kernel GOP/s", operations / kernel / 1e9);
+    samples.add("kernel %peak", 100 * operations / kernel / peak);
+    samples.add("peak GOP/s", peak / 1e9);
+    if (!few_rows) continue;
+    const double read = read_ceiling(octet.memory());
+    samples.add("GB/s", bytes / whole / 1e9);
+    samples.add("%read", 100 * bytes / whole / read);
+    samples.add("read GB/s", read / 1e9);
+    if (!one) continue;
+    const double single = seconds_a_call([&](size_t i) { one->run(i); }, one->copies());
+    const double operations_a_byte = operations / static_cast<double>(shape.m) / bytes;
+    const double limit = std::min(static_cast<double>(shape.m), peak / (operations_a_byte * read));
+    samples.add("over M=1", static_cast<double>(shape.m) * single / kernel);
+    samples.add("limit", limit);
+    samples.add("of limit", static_cast<double>(shape.m) * single / kernel / limit);
+  }
+  samples.report(state);
+}
+
+void register_ceilings(int pairs) {
+  for (const Ceiling& ceiling : ceilings()) {
+    if (ceiling.needs & ~usable_features()) continue;
+    const auto run = [run = ceiling.run](benchmark::State& state) {
+      Samples samples;
+      for (auto _ : state) samples.add("peak GOP/s", arithmetic_ceiling(run) / 1e9);
+      samples.report(state);
+    };
+    benchmark::RegisterBenchmark(fmt::format("ceiling/{}", ceiling.name).c_str(), run)->Iterations(pairs);
+  }
+  for (const ReadPattern pattern : read_patterns()) {
+    const auto run = [pattern](benchmark::State& state) {
+      kernels::Buffer memory(static_cast<size_t>(kBeyondCaches));
+      std::fill_n(memory.data(), memory.bytes(), std::byte{1});
+      Samples samples;
+      for (auto _ : state) samples.add("read GB/s", read_ceiling({{memory.data(), memory.bytes()}}, pattern) / 1e9);
+      samples.report(state);
+    };
+    benchmark::RegisterBenchmark(fmt::format("ceiling/read {}", describe(pattern)).c_str(), run)->Iterations(pairs);
   }
 }
 
-void register_all() {
-  register_ceilings();
-  for (const Work& work : kWorks) {
-    for (const auto& [n, k] :
-         {std::pair{2048, 2048}, std::pair{4096, 4096}, std::pair{8192, 2048}, std::pair{2048, 8192}}) {
-      for (const int m : {1, 4, 8, 16, 512}) {
-        for (const bool prepare : {true, false}) {
-          if (!prepare && m != 512) continue;
-          const std::string name =
-              fmt::format("{}/M={}/N={}/K={}{}", work.name, m, n, k, prepare ? "" : "/kernel_alone");
-          benchmark::RegisterBenchmark(name.c_str(),
-                                       [&work, m = m, n = n, k = k, prepare = prepare](benchmark::State& state) {
-                                         product(state, work, m, n, k, prepare);
-                                       })
-              ->UseManualTime()
-              ->Iterations(15)
-              ->Unit(benchmark::kMicrosecond);
-        }
-      }
-    }
+void register_product(const Work& work, Shape shape, int pairs) {
+  const std::string name = fmt::format("{}/M={}/N={}/K={}", work.name, shape.m, shape.n, shape.k);
+  const auto run = [&work, shape](benchmark::State& state) { time_product(state, work, shape); };
+  benchmark::RegisterBenchmark(name.c_str(), run)
+      ->UseManualTime()
+      ->Iterations(shape.operations() < kLongProduct ? pairs : std::max(1, pairs / 3))
+      ->Unit(benchmark::kMicrosecond);
+}
+
+/// The products of a prompt, then those of decoding, alone and together.
+std::vector<Shape> default_shapes(const Work& work) {
+  const bool common = &work < kWorks + 6;
+  if (!common) return {{512, 2048, 2048}, {1, 4096, 4096}};
+  std::vector<Shape> shapes{{512, 2048, 2048}, {512, 8192, 2048}, {512, 2048, 8192}, {512, 4096, 4096}};
+  if (work.weight != Format::F32) shapes.push_back({512, 8192, 8192});
+  shapes.insert(shapes.end(), {{1, 8192, 2048}, {1, 2048, 8192}});
+  for (const int64_t m : {1, 4, 8, 16}) shapes.push_back({m, 4096, 4096});
+  return shapes;
+}
+
+const std::vector<Columns> kTables = {
+    {{"over M=1", "over M=1", 2},
+     {"limit", "limit", 2},
+     {"of limit", "of limit", 2},
+     {"us", "us", 0},
+     {"kernel GOP/s", "kernel GOP/s", 0},
+     {"GB/s", "GB/s", 1},
+     {"%read", "% of read", 1},
+     {"read GB/s", "read GB/s", 1},
+     {"peak GOP/s", "peak GOP/s", 0},
+     {"kernel/oneDNN", "kernel/oneDNN", 2}},
+    {{"GB/s", "GB/s", 1},
+     {"%read", "% of read", 1},
+     {"us", "us", 0},
+     {"GOP/s", "GOP/s", 0},
+     {"read GB/s", "read GB/s", 1},
+     {"kernel/oneDNN", "kernel/oneDNN", 2},
+     {"kernel/OpenBLAS", "kernel/OpenBLAS", 2}},
+    {{"GOP/s", "GOP/s", 0},
+     {"%peak", "% of peak", 1},
+     {"us", "us", 0},
+     {"kernel GOP/s", "kernel GOP/s", 0},
+     {"kernel %peak", "% of peak", 1},
+     {"peak GOP/s", "peak GOP/s", 0},
+     {"oneDNN GOP/s", "oneDNN GOP/s", 0},
+     {"kernel/oneDNN", "kernel/oneDNN", 3},
+     {"OpenBLAS GOP/s", "OpenBLAS GOP/s", 0},
+     {"kernel/OpenBLAS", "kernel/OpenBLAS", 3}},
+    {{"peak GOP/s", "peak GOP/s", 0}},
+    {{"read GB/s", "read GB/s", 1}},
+};
+
+std::vector<std::string> absent_columns() {
+  std::vector<std::string> absent;
+  for (const Peer& peer : kPeers) {
+    if (peer.built_in) continue;
+    absent.push_back(fmt::format("{} GOP/s", peer.name));
+    absent.push_back(fmt::format("kernel/{}", peer.name));
   }
+  return absent;
 }
 
 }  // namespace
 }  // namespace octet::bench
 
 int main(int argc, char** argv) {
-  octet::bench::register_all();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
+  using namespace octet::bench;
+  const Options options = take_options(argc, argv, "gemm_bench", "W8A8/M=512");
+  set_threads(options.threads);
+  register_ceilings(options.pairs);
+  for (const Work& work : kWorks) {
+    for (const Shape& shape : options.shapes.empty() ? default_shapes(work) : options.shapes) {
+      register_product(work, shape, options.pairs);
+    }
+  }
+  Table table(kTables,
+              {fmt::format("{}, {} threads; memory is read as {}", octet::cpu_name(), threads().count(),
+                           describe(best_read_pattern()))},
+              absent_columns());
+  return run_benchmarks(argc, argv, table);
 }

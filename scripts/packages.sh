@@ -7,7 +7,7 @@ set -euo pipefail
 program=(g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libutf8proc-dev libssl-dev)
 tests=(ccache libgtest-dev libgmock-dev make python3)
 clang=(clang)
-bench=(libbenchmark-dev)
+bench=(libbenchmark-dev libdnnl-dev libopenblas-dev)
 
 missing() {
   for package in "$@"; do
