@@ -32,6 +32,10 @@ class RandomStream {
   /// 32 random bits.
   constexpr uint32_t bits(uint64_t element) const { return block(element / 4)[element % 4]; }
 
+  constexpr std::array<uint32_t, 2> key() const { return key_; }
+  constexpr uint32_t step() const { return step_; }
+  constexpr uint32_t tensor() const { return tensor_; }
+
   /// Uniform in [0, 1), a multiple of 2^-24.
   constexpr float uniform(uint64_t element) const { return static_cast<float>(bits(element) >> 8) * 0x1p-24f; }
 
