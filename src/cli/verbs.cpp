@@ -13,6 +13,8 @@ constexpr Verb kVerbs[] = {
     {"bench", "speed of a model: prefill and decoding", "octet bench models/llama --scheme W8A8 --prefill 512 --decode 64",
      add_bench},
     {"tokenize", "text to token ids and back", "octet tokenize models/llama --text \"Once upon a time\"", add_tokenize},
+    {"train-tokenizer", "make a byte-level BPE from text", "octet train-tokenizer stories.txt --vocab-size 4096 -o models/mine",
+     add_train_tokenizer},
     {"doctor", "what this machine can do, and which kernels are chosen", "octet doctor", add_doctor},
     {"completion", "a completion script for bash or zsh", "source <(octet completion bash)", add_completion},
 };

@@ -6,13 +6,11 @@
 namespace octet {
 namespace {
 
-constexpr const char* kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 /// GPT-2's cutting into words, then bytes as printable characters.
 class ByteLevelPreTokenizer : public PreTokenizer {
  public:
   explicit ByteLevelPreTokenizer(const StepJson& json) : add_prefix_space_(json.flag("add_prefix_space", true)) {
-    if (json.flag("use_regex", true)) words_ = Pattern::regex(kGpt2, json.where);
+    if (json.flag("use_regex", true)) words_ = Pattern::regex(kGpt2Pattern, json.where);
   }
 
   void apply(Pieces& pieces) const override {
