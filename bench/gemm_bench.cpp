@@ -89,18 +89,19 @@ void time_product(benchmark::State& state, const Work& work, Shape shape) {
       few_rows && shape.m > 1 ? std::make_unique<OctetProduct>(one_row, kBeyondCaches) : nullptr;
 
   const Ceiling& ceiling = ceiling_of(octet.arithmetic());
-  const double operations = shape.operations(), bytes = operands.weight_bytes();
+  const double operations = shape.operations(), bytes = operands.weight_bytes(), rows = static_cast<double>(shape.m);
   Samples samples;
   for (auto _ : state) {
     const double whole = seconds_a_call([&](size_t i) { octet.prepare_and_run(i); }, octet.copies());
     state.SetIterationTime(whole);
+    const double read = few_rows ? read_ceiling(octet.memory()) : 0;
+    const double peak = arithmetic_ceiling(ceiling.run, std::min(whole, 0.02));
     const double kernel = seconds_a_call([&](size_t i) { octet.run(i); }, octet.copies());
     for (const auto& [peer, product] : peers) {
       const double theirs = seconds_a_call([&, &p = product](size_t i) { p->run(i); }, octet.copies());
       samples.add(fmt::format("{} GOP/s", peer->name), operations / theirs / 1e9);
       samples.add(fmt::format("kernel/{}", peer->name), theirs / kernel);
     }
-    const double peak = arithmetic_ceiling(ceiling.run, std::min(whole, 0.02));
     samples.add("us", whole * 1e6);
     samples.add("GOP/s", operations / whole / 1e9);
     samples.add("%peak", 100 * operations / whole / peak);
@@ -108,17 +109,15 @@ void time_product(benchmark::State& state, const Work& work, Shape shape) {
     samples.add("kernel %peak", 100 * operations / kernel / peak);
     samples.add("peak GOP/s", peak / 1e9);
     if (!few_rows) continue;
-    const double read = read_ceiling(octet.memory());
     samples.add("GB/s", bytes / whole / 1e9);
     samples.add("%read", 100 * bytes / whole / read);
     samples.add("read GB/s", read / 1e9);
     if (!one) continue;
     const double single = seconds_a_call([&](size_t i) { one->run(i); }, one->copies());
-    const double operations_a_byte = operations / static_cast<double>(shape.m) / bytes;
-    const double limit = std::min(static_cast<double>(shape.m), peak / (operations_a_byte * read));
-    samples.add("over M=1", static_cast<double>(shape.m) * single / kernel);
+    const double gain = rows * single / kernel, limit = std::min(rows, peak / (operations / rows / bytes * read));
+    samples.add("over M=1", gain);
     samples.add("limit", limit);
-    samples.add("of limit", static_cast<double>(shape.m) * single / kernel / limit);
+    samples.add("of limit", gain / limit);
   }
   samples.report(state);
 }
@@ -165,37 +164,19 @@ std::vector<Shape> default_shapes(const Work& work) {
   return shapes;
 }
 
+// clang-format off
 const std::vector<Columns> kTables = {
-    {{"over M=1", "over M=1", 2},
-     {"limit", "limit", 2},
-     {"of limit", "of limit", 2},
-     {"us", "us", 0},
-     {"kernel GOP/s", "kernel GOP/s", 0},
-     {"GB/s", "GB/s", 1},
-     {"%read", "% of read", 1},
-     {"read GB/s", "read GB/s", 1},
-     {"peak GOP/s", "peak GOP/s", 0},
-     {"kernel/oneDNN", "kernel/oneDNN", 2}},
-    {{"GB/s", "GB/s", 1},
-     {"%read", "% of read", 1},
-     {"us", "us", 0},
-     {"GOP/s", "GOP/s", 0},
-     {"read GB/s", "read GB/s", 1},
-     {"kernel/oneDNN", "kernel/oneDNN", 2},
-     {"kernel/OpenBLAS", "kernel/OpenBLAS", 2}},
-    {{"GOP/s", "GOP/s", 0},
-     {"%peak", "% of peak", 1},
-     {"us", "us", 0},
-     {"kernel GOP/s", "kernel GOP/s", 0},
-     {"kernel %peak", "% of peak", 1},
-     {"peak GOP/s", "peak GOP/s", 0},
-     {"oneDNN GOP/s", "oneDNN GOP/s", 0},
-     {"kernel/oneDNN", "kernel/oneDNN", 3},
-     {"OpenBLAS GOP/s", "OpenBLAS GOP/s", 0},
+    {{"GB/s", "GB/s", 1}, {"%read", "% of read", 1}, {"us", "us", 0}, {"kernel GOP/s", "kernel GOP/s", 0},
+     {"read GB/s", "read GB/s", 1}, {"peak GOP/s", "peak GOP/s", 0}, {"over M=1", "over M=1", 2}, {"limit", "limit", 2},
+     {"of limit", "of limit", 2}, {"kernel/oneDNN", "kernel/oneDNN", 2}, {"kernel/OpenBLAS", "kernel/OpenBLAS", 2}},
+    {{"GOP/s", "GOP/s", 0}, {"%peak", "% of peak", 1}, {"us", "us", 0}, {"kernel GOP/s", "kernel GOP/s", 0},
+     {"kernel %peak", "% of peak", 1}, {"peak GOP/s", "peak GOP/s", 0}, {"oneDNN GOP/s", "oneDNN GOP/s", 0},
+     {"kernel/oneDNN", "kernel/oneDNN", 3}, {"OpenBLAS GOP/s", "OpenBLAS GOP/s", 0},
      {"kernel/OpenBLAS", "kernel/OpenBLAS", 3}},
     {{"peak GOP/s", "peak GOP/s", 0}},
     {{"read GB/s", "read GB/s", 1}},
 };
+// clang-format on
 
 std::vector<std::string> absent_columns() {
   std::vector<std::string> absent;
@@ -212,7 +193,9 @@ std::vector<std::string> absent_columns() {
 
 int main(int argc, char** argv) {
   using namespace octet::bench;
+  const std::vector<char*> arguments(argv, argv + argc + 1);
   const Options options = take_options(argc, argv, "gemm_bench", "W8A8/M=512");
+  use_openblas_at_its_best(arguments.data());
   set_threads(options.threads);
   register_ceilings(options.pairs);
   for (const Work& work : kWorks) {

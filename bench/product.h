@@ -75,6 +75,9 @@ struct Peer {
 /// matmul on weights reordered once, activations in their format before: s8·s8 → f32, bf16·bf16 → f32, f32.
 std::unique_ptr<Product> make_onednn(const Operands& operands, size_t copies);
 /// sgemm.
+/// Debian's OpenBLAS takes processors younger than itself for AVX2 machines: starts the program again, once, with
+/// OPENBLAS_CORETYPE set where AVX-512 is usable and the user has not set it.
+void use_openblas_at_its_best(char* const* argv);
 std::unique_ptr<Product> make_openblas(const Operands& operands, size_t copies);
 
 }  // namespace octet::bench
