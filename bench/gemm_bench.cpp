@@ -28,8 +28,8 @@ const Work kWorks[] = {
     {"W8A16",       Format::INT8, {Format::BF16},           1, 128},
 };
 const Peer kPeers[] = {
-    {"oneDNN",   kHasOneDnn,   make_onednn},
-    {"OpenBLAS", kHasOpenBlas, make_openblas},
+    {"oneDNN",   kHasOneDnn,   onednn_version,   make_onednn},
+    {"OpenBLAS", kHasOpenBlas, openblas_version, make_openblas},
 };
 // clang-format on
 
@@ -193,9 +193,7 @@ std::vector<std::string> absent_columns() {
 
 int main(int argc, char** argv) {
   using namespace octet::bench;
-  const std::vector<char*> arguments(argv, argv + argc + 1);
   const Options options = take_options(argc, argv, "gemm_bench", "W8A8/M=512");
-  use_openblas_at_its_best(arguments.data());
   set_threads(options.threads);
   register_ceilings(options.pairs);
   for (const Work& work : kWorks) {
@@ -203,9 +201,9 @@ int main(int argc, char** argv) {
       register_product(work, shape, options.pairs);
     }
   }
-  Table table(kTables,
-              {fmt::format("{}, {} threads; memory is read as {}", octet::cpu_name(), threads().count(),
-                           describe(best_read_pattern()))},
-              absent_columns());
+  std::string machine = fmt::format("{}, {} threads; memory is read as {}", octet::cpu_name(), threads().count(),
+                                    describe(best_read_pattern()));
+  for (const Peer& peer : kPeers) machine += fmt::format("; {} {}", peer.name, peer.version());
+  Table table(kTables, {machine}, absent_columns());
   return run_benchmarks(argc, argv, table);
 }

@@ -4,3 +4,7 @@
 std::unique_ptr<octet::bench::Product> octet::bench::make_onednn(const Operands&, size_t) {
   return nullptr;
 }
+
+std::string octet::bench::onednn_version() {
+  return "not built in";
+}

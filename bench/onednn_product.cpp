@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <omp.h>
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -90,7 +91,30 @@ bool has(const Work& work) {
   return work.weight == work.input.format && (work.weight == Format::BF16 || work.weight == Format::F32);
 }
 
+const char* name_of(dnnl::cpu_isa isa) {
+  switch (isa) {
+    case dnnl::cpu_isa::avx2:
+    case dnnl::cpu_isa::avx2_vnni:
+      return "AVX2";
+    case dnnl::cpu_isa::avx512_core:
+      return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "AVX-512 VNNI";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512 BF16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "AMX";
+    default:
+      return "other instructions";
+  }
+}
+
 }  // namespace
+
+std::string onednn_version() {
+  const dnnl::version_t* v = dnnl::version();
+  return fmt::format("{}.{}.{} {}", v->major, v->minor, v->patch, name_of(dnnl::get_effective_cpu_isa()));
+}
 
 std::unique_ptr<Product> make_onednn(const Operands& operands, size_t copies) {
   return has(operands.work) ? std::make_unique<OneDnnProduct>(operands, copies) : nullptr;

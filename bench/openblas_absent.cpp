@@ -5,4 +5,6 @@ std::unique_ptr<octet::bench::Product> octet::bench::make_openblas(const Operand
   return nullptr;
 }
 
-void octet::bench::use_openblas_at_its_best(char* const*) {}
+std::string octet::bench::openblas_version() {
+  return "not built in";
+}

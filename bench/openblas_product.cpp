@@ -1,8 +1,6 @@
 #include <cblas.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "product.h"
 
@@ -37,10 +35,8 @@ class OpenBlasProduct : public Product {
 
 }  // namespace
 
-void use_openblas_at_its_best(char* const* argv) {
-  if (!(usable_features() & kAvx512) || std::getenv("OPENBLAS_CORETYPE")) return;
-  setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
-  execv("/proc/self/exe", argv);
+std::string openblas_version() {
+  return openblas_get_corename();
 }
 
 std::unique_ptr<Product> make_openblas(const Operands& operands, size_t copies) {

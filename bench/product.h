@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "kernels/gemm/gemm.h"
@@ -69,15 +70,15 @@ class OctetProduct : public Product {
 struct Peer {
   const char* name;
   bool built_in;
+  std::string (*version)();  // and the instruction set it chose
   std::unique_ptr<Product> (*make)(const Operands& operands, size_t copies);
 };
 
 /// matmul on weights reordered once, activations in their format before: s8·s8 → f32, bf16·bf16 → f32, f32.
 std::unique_ptr<Product> make_onednn(const Operands& operands, size_t copies);
+std::string onednn_version();
 /// sgemm.
-/// Debian's OpenBLAS takes processors younger than itself for AVX2 machines: starts the program again, once, with
-/// OPENBLAS_CORETYPE set where AVX-512 is usable and the user has not set it.
-void use_openblas_at_its_best(char* const* argv);
 std::unique_ptr<Product> make_openblas(const Operands& operands, size_t copies);
+std::string openblas_version();
 
 }  // namespace octet::bench
