@@ -12,12 +12,16 @@ namespace octet::kernels {
 
 std::span<const Kernel<const AttentionKernel>> attention_kernels() {
   static constexpr Kernel<const AttentionKernel> kList[] = {
-      {"avx512_bf16", kAvx512 | kAvx512Bf16 | kAvx512Vbmi | kFastBf16, &kAttentionAvx512Bf16},
-      {"avx512", kAvx512, &kAttentionAvx512},
-      // Never chosen: tests run it where vdpbf16ps is there and slow.
-      {"avx512_bf16_tested", kAvx512 | kAvx512Bf16 | kAvx512Vbmi, &kAttentionAvx512Bf16},
-      {"avx2", kAvx2, &kAttentionAvx2},
-      {"reference", 0, &kAttentionReference},
+#if defined(__x86_64__)
+    {"avx512_bf16", kAvx512 | kAvx512Bf16 | kAvx512Vbmi | kFastBf16, &kAttentionAvx512Bf16},
+    {"avx512", kAvx512, &kAttentionAvx512},
+    // Never chosen: tests run it where vdpbf16ps is there and slow.
+    {"avx512_bf16_tested", kAvx512 | kAvx512Bf16 | kAvx512Vbmi, &kAttentionAvx512Bf16},
+    {"avx2", kAvx2, &kAttentionAvx2},
+#elif defined(__aarch64__)
+    {"neon", kNeon, &kAttentionNeon},
+#endif
+    {"reference", 0, &kAttentionReference},
   };
   return kList;
 }

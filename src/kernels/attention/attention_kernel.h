@@ -46,6 +46,7 @@ struct AttentionKernel {
   void (*softmax)(const SoftmaxRow& row);
 };
 
-extern const AttentionKernel kAttentionReference, kAttentionAvx2, kAttentionAvx512, kAttentionAvx512Bf16;
+extern const AttentionKernel kAttentionReference, kAttentionAvx2, kAttentionAvx512, kAttentionAvx512Bf16,
+    kAttentionNeon;
 
 }  // namespace octet::kernels

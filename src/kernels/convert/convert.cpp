@@ -30,9 +30,13 @@ int source_of(Format from) {
 
 std::span<const Kernel<const ConvertKernel>> convert_kernels() {
   static constexpr Kernel<const ConvertKernel> kList[] = {
-      {"avx512", kAvx512, &kConvertAvx512},
-      {"avx2", kAvx2, &kConvertAvx2},
-      {"reference", 0, &kConvertReference},
+#if defined(__x86_64__)
+    {"avx512", kAvx512, &kConvertAvx512},
+    {"avx2", kAvx2, &kConvertAvx2},
+#elif defined(__aarch64__)
+    {"neon", kNeon, &kConvertNeon},
+#endif
+    {"reference", 0, &kConvertReference},
   };
   return kList;
 }

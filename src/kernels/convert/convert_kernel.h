@@ -32,6 +32,6 @@ struct ConvertKernel {
   ToInt8* to_int8[kSources];
 };
 
-extern const ConvertKernel kConvertReference, kConvertAvx2, kConvertAvx512;
+extern const ConvertKernel kConvertReference, kConvertAvx2, kConvertAvx512, kConvertNeon;
 
 }  // namespace octet::kernels

@@ -26,9 +26,13 @@ void for_rows(int64_t rows, int64_t d, Threads& threads, const std::function<voi
 
 std::span<const Kernel<const ElementwiseKernel>> elementwise_kernels() {
   static constexpr Kernel<const ElementwiseKernel> kList[] = {
-      {"avx512", kAvx512, &kElementwiseAvx512},
-      {"avx2", kAvx2, &kElementwiseAvx2},
-      {"reference", 0, &kElementwiseReference},
+#if defined(__x86_64__)
+    {"avx512", kAvx512, &kElementwiseAvx512},
+    {"avx2", kAvx2, &kElementwiseAvx2},
+#elif defined(__aarch64__)
+    {"neon", kNeon, &kElementwiseNeon},
+#endif
+    {"reference", 0, &kElementwiseReference},
   };
   return kList;
 }

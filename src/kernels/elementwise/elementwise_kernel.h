@@ -18,6 +18,6 @@ struct ElementwiseKernel {
   void (*exp)(const float* x, int64_t n, float offset, float factor, float* y);  // y = exp(x - offset) · factor
 };
 
-extern const ElementwiseKernel kElementwiseReference, kElementwiseAvx2, kElementwiseAvx512;
+extern const ElementwiseKernel kElementwiseReference, kElementwiseAvx2, kElementwiseAvx512, kElementwiseNeon;
 
 }  // namespace octet::kernels

@@ -1,4 +1,6 @@
 // Fastest first. A new instruction set is a file beside this one and a row here.
+#include <algorithm>
+
 #include "kernels/gemm/layout.h"
 
 namespace octet::kernels {
@@ -6,33 +8,53 @@ namespace {
 
 // clang-format off
 constexpr TileKernel kInt8Tiles[] = {
+#if defined(__x86_64__)
     {"avx512_vnni_12x32",            kAvx512 | kAvx512Vnni, int8_tile__avx512_vnni},
     {"avx512_vnni_12x32_intrinsics", kAvx512 | kAvx512Vnni, int8_tile__avx512_vnni_intrinsics},
     {"avx2_4x16",                    kAvx2,                 int8_tile__avx2},
+#elif defined(__aarch64__)
+    {"neon_i8mm_6x16",               kNeon | kI8mm,         int8_tile__neon_i8mm},
+    {"neon_dotprod_6x16",            kNeon | kDotprod,      int8_tile__neon_dotprod},
+    {"neon_4x16",                    kNeon,                 int8_tile__neon},
+#endif
     {"reference",                    0,                     int8_tile__reference},
 };
 constexpr TileKernel kBf16Tiles[] = {
+#if defined(__x86_64__)
     {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16, bf16_tile__avx512_bf16},
     {"avx512_bf16_12x32_intrinsics", kAvx512 | kAvx512Bf16, bf16_tile__avx512_bf16_intrinsics},
+#endif
     {"reference",                    0,                     bf16_tile__reference},
 };
 // What is exact in BF16 is multiplied as such only where that is faster than F32.
 constexpr TileKernel kBf16Products[] = {
+#if defined(__x86_64__)
     {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16 | kFastBf16, bf16_tile__avx512_bf16},
     {"f32_avx512_12x32",             kAvx512,               f32_tile__avx512},
     {"f32_avx2_4x16",                kAvx2,                 f32_tile__avx2},
+#elif defined(__aarch64__)
+    {"f32_neon_6x16",                kNeon,                 f32_tile__neon},
+#endif
     {"f32_reference",                0,                     f32_tile__reference},
 };
 constexpr TileKernel kF32Tiles[] = {
+#if defined(__x86_64__)
     {"avx512_12x32",                 kAvx512,               f32_tile__avx512},
     {"avx512_12x32_intrinsics",      kAvx512,               f32_tile__avx512_intrinsics},
     {"avx2_4x16",                    kAvx2,                 f32_tile__avx2},
+#elif defined(__aarch64__)
+    {"neon_6x16",                    kNeon,                 f32_tile__neon},
+#endif
     {"reference",                    0,                     f32_tile__reference},
 };
 constexpr WidenKernel kWiden[] = {
+#if defined(__x86_64__)
     {"avx512_vbmi",                  kAvx2 | kAvx512 | kAvx512Vbmi, widen__avx512_bf16},
     {"avx512",                       kAvx2 | kAvx512,               widen__avx512},
     {"avx2",                         kAvx2,                 widen__avx2},
+#elif defined(__aarch64__)
+    {"neon",                         kNeon,                 widen__neon},
+#endif
     {"reference",                    0,                     widen__reference},
 };
 // clang-format on
@@ -40,7 +62,9 @@ constexpr WidenKernel kWiden[] = {
 }  // namespace
 
 Arithmetic bf16_arithmetic() {
-  static const bool bf16 = choose<TileFunction>(kBf16Products).run == bf16_tile__avx512_bf16;
+  static TileFunction* const chosen = choose<TileFunction>(kBf16Products).run;
+  static const bool bf16 = std::any_of(std::begin(kBf16Tiles), std::end(kBf16Tiles),
+                                       [](const TileKernel& tile) { return tile.run == chosen; });
   return bf16 ? Arithmetic::bf16 : Arithmetic::f32;
 }
 

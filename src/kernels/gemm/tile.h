@@ -83,8 +83,9 @@ struct Widen {
 using WidenFunction = void(const Widen&);
 
 TileFunction int8_tile__avx512_vnni, int8_tile__avx512_vnni_intrinsics, int8_tile__avx2, int8_tile__reference;
+TileFunction int8_tile__neon_i8mm, int8_tile__neon_dotprod, int8_tile__neon;
 TileFunction bf16_tile__avx512_bf16, bf16_tile__avx512_bf16_intrinsics, bf16_tile__reference;
-TileFunction f32_tile__avx512, f32_tile__avx512_intrinsics, f32_tile__avx2, f32_tile__reference;
-WidenFunction widen__avx512_bf16, widen__avx512, widen__avx2, widen__reference;
+TileFunction f32_tile__avx512, f32_tile__avx512_intrinsics, f32_tile__avx2, f32_tile__neon, f32_tile__reference;
+WidenFunction widen__avx512_bf16, widen__avx512, widen__avx2, widen__neon, widen__reference;
 
 }  // namespace octet::kernels

@@ -5,13 +5,21 @@ namespace octet::kernels {
 namespace {
 
 constexpr Kernel<QuantizeFunction> kQuantize[] = {
+#if defined(__x86_64__)
     {"avx512", kAvx512, quantize_row__avx512},
     {"avx2", kAvx2, quantize_row__avx2},
+#elif defined(__aarch64__)
+    {"neon", kNeon, quantize_row__neon},
+#endif
     {"reference", 0, quantize_row__reference},
 };
 constexpr Kernel<SumFunction> kSum[] = {
+#if defined(__x86_64__)
     {"avx512", kAvx512, sum_codes__avx512},
     {"avx2", kAvx2, sum_codes__avx2},
+#elif defined(__aarch64__)
+    {"neon", kNeon, sum_codes__neon},
+#endif
     {"reference", 0, sum_codes__reference},
 };
 

@@ -25,11 +25,11 @@ struct QuantizeRow {
   float* scales = nullptr;  // [ceil(k / group)]
 };
 using QuantizeFunction = void(const QuantizeRow&);
-QuantizeFunction quantize_row__avx512, quantize_row__avx2, quantize_row__reference;
+QuantizeFunction quantize_row__avx512, quantize_row__avx2, quantize_row__neon, quantize_row__reference;
 
 /// The sum of k codes, k at most 2^24.
 using SumFunction = int32_t(const int8_t* codes, int64_t k);
-SumFunction sum_codes__avx512, sum_codes__avx2, sum_codes__reference;
+SumFunction sum_codes__avx512, sum_codes__avx2, sum_codes__neon, sum_codes__reference;
 
 /// The best this machine can run; any alignment.
 void quantize_row(const QuantizeRow& row);
