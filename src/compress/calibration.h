@@ -3,12 +3,9 @@
 #include <string>
 #include <vector>
 
-namespace octet {
+#include "quant/observer/stream.h"
 
-/// The smallest and the largest number seen.
-struct SeenRange {
-  float min = 0, max = 0;
-};
+namespace octet {
 
 /// What calibration found: how far the input of each linear module reached, and keys and values of each layer.
 struct CalibrationRanges {

@@ -1,4 +1,3 @@
-#include "base/error.h"
 #include "kernels/convert/convert.h"
 #include "quant/observer/observer.h"
 #include "quant/scale.h"
@@ -28,6 +27,14 @@ Tensor minmax_ranges(const Tensor& w, const Quantization& q) {
     }
   }
   return ranges;
+}
+
+float minmax_of_set(const NumberSet& set, const Quantization&, const RangeOptions&) {
+  return set.amax;
+}
+
+SeenRange minmax_of_stream(const InputStream& stream, const Quantization&, const RangeOptions&) {
+  return stream.range();
 }
 
 }  // namespace octet

@@ -4,22 +4,11 @@
 #include "kernels/convert/convert.h"
 #include "numeric/formats.h"
 #include "numeric/random.h"
+#include "quant/rounding/code.h"
 #include "quant/scale.h"
 
 namespace octet {
 namespace {
-
-// A number in a file may stand at any address.
-float number_at(const std::byte* x, DType dtype, int64_t i) {
-  if (dtype == DType::F32) {
-    float value;
-    std::memcpy(&value, x + i * 4, sizeof value);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, x + i * 2, sizeof bits);
-  return dtype == DType::BF16 ? bf16_to_float(bits) : fp16_to_float(bits);
-}
 
 // What is rounded: the quotient, in the arithmetic of the program to be matched. compressed-tensors adds a zero point
 // of zero, which turns -0 into 0.

@@ -1,0 +1,148 @@
+#include "quant/rounding/gptq.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "numeric/formats.h"
+#include "quant/linear_algebra.h"
+#include "quant/rounding/code.h"
+#include "quant/rounding/nearest.h"
+#include "quant/scale.h"
+
+namespace octet {
+namespace {
+
+constexpr int64_t kBlock = 128;  // columns whose errors reach each other at once
+constexpr int kTries = 3;
+
+// Element (i, j) of a symmetric matrix whose lower triangle is made.
+float symmetric(const float* a, int64_t k, int64_t i, int64_t j) {
+  return i >= j ? a[i * k + j] : a[j * k + i];
+}
+
+// The state of one matrix while its columns are rounded, in the factor's order.
+class GptqRounding {
+ public:
+  GptqRounding(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
+               const GptqFactor& factor, Threads& threads, std::byte* codes)
+      : w_(w),
+        scales_(scales),
+        factor_(factor),
+        threads_(threads),
+        codes_(codes),
+        n_(w.size(0)),
+        k_(w.size(1)),
+        extent_(extent_of(q, n_, k_)),
+        code_(q.format, options.int8_range),
+        errors_(static_cast<size_t>(n_ * k_)),
+        carried_(static_cast<size_t>(n_ * kBlock)) {}
+
+  void run() {
+    Product product(threads_);
+    for (int64_t end = k_; end > 0;) {
+      const int64_t begin = (end - 1) / kBlock * kBlock;
+      carry_into(product, begin, end);
+      threads_.for_range(n_, 8, [&](int64_t first, int64_t last) {
+        for (int64_t row = first; row < last; ++row) round_row(row, begin, end);
+      });
+      end = begin;
+    }
+  }
+
+ private:
+  // What the columns that are done, end …, owe to those of the block: errors · factor.
+  void carry_into(Product& product, int64_t begin, int64_t end) {
+    const int64_t width = end - begin, done = k_ - end;
+    if (done == 0) return std::fill(carried_.begin(), carried_.end(), 0.0f);
+    block_.resize(static_cast<size_t>(width * done));
+    transpose({factor_.unit_factor().f32() + end * k_ + begin, done, width, k_}, block_.data(), threads_);
+    product.multiply({errors_.data() + end, n_, done, k_}, {block_.data(), width, done, done}, carried_.data(), kBlock);
+  }
+
+  void round_row(int64_t row, int64_t begin, int64_t end) {
+    float* errors = errors_.data() + row * k_;
+    float* carried = carried_.data() + row * kBlock;
+    for (int64_t i = end - 1; i >= begin; --i) {
+      const int64_t column = factor_.order()[static_cast<size_t>(i)];
+      const float weight = number_at(w_, row * k_ + column), scale = scale_at(row, column);
+      const uint8_t code = code_.encode((weight + carried[i - begin]) / scale);
+      codes_[row * k_ + column] = static_cast<std::byte>(code);
+      errors[i] = weight - code_.decode(code) * scale;
+      const float* below = factor_.unit_factor().f32() + i * k_ + begin;
+      for (int64_t j = 0; j < i - begin; ++j) carried[j] += errors[i] * below[j];
+    }
+  }
+
+  float scale_at(int64_t row, int64_t column) const {
+    return scales_.f32()[row / extent_.rows * scales_.size(1) + column / extent_.columns];
+  }
+
+  const Tensor& w_;
+  const Tensor& scales_;
+  const GptqFactor& factor_;
+  Threads& threads_;
+  std::byte* codes_;
+  int64_t n_, k_;
+  Extent extent_;
+  Code code_;
+  std::vector<float> errors_;   // [N,K] w - ŵ of the columns that are done
+  std::vector<float> carried_;  // [N,kBlock]
+  std::vector<float> block_;
+};
+
+}  // namespace
+
+GptqFactor::GptqFactor(Hessian hessian, const GptqOptions& options, Threads& threads) {
+  const int64_t k = hessian.sums().size(0);
+  order_.resize(static_cast<size_t>(k));
+  std::iota(order_.begin(), order_.end(), 0);
+  std::reverse(order_.begin(), order_.end());  // the first column is rounded first
+  const float* sums = hessian.sums().f32();
+  if (options.activation_order) {
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](int32_t i, int32_t j) { return sums[i * (k + 1)] < sums[j * (k + 1)]; });
+  }
+  double damping = options.damping;
+  for (int i = 0; i < kTries && !try_damping(hessian.sums(), damping, threads); ++i) damping *= 10;
+}
+
+bool GptqFactor::try_damping(const Tensor& sums, double damping, Threads& threads) {
+  const int64_t k = sums.size(0);
+  double trace = 0;
+  for (int64_t i = 0; i < k; ++i) trace += sums.f32()[i * (k + 1)];
+  const float added = static_cast<float>(damping * trace / static_cast<double>(k));
+  if (!std::isfinite(added)) return false;
+  if (factor_.empty()) factor_ = Tensor({k, k});
+  float* factor = factor_.f32();
+  threads.for_range(k, 64, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t from = order_[static_cast<size_t>(i)];
+      for (int64_t j = 0; j <= i; ++j) {
+        factor[i * k + j] = symmetric(sums.f32(), k, from, order_[static_cast<size_t>(j)]);
+      }
+      // A column that nothing came through meets no other: its own scale is free.
+      factor[i * (k + 1)] = sums.f32()[from * (k + 1)] > 0 ? factor[i * (k + 1)] + added : 1.0f;
+    }
+  });
+  if (!cholesky(factor_, threads)) {
+    factor_ = Tensor();
+    return false;
+  }
+  damping_ = damping;
+  std::vector<float> inverse(static_cast<size_t>(k));
+  for (int64_t i = 0; i < k; ++i) inverse[static_cast<size_t>(i)] = 1.0f / factor[i * (k + 1)];
+  threads.for_range(k, 64, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      for (int64_t j = 0; j < i; ++j) factor[i * k + j] *= inverse[static_cast<size_t>(j)];
+    }
+  });
+  return true;
+}
+
+void round_by_gptq(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
+                   const GptqFactor& factor, Threads& threads, std::byte* codes) {
+  if (!factor.factored()) return round_to_nearest(w, 0, q, scales, options, codes);
+  GptqRounding(w, q, scales, options, factor, threads, codes).run();
+}
+
+}  // namespace octet

@@ -1,0 +1,44 @@
+#pragma once
+#include <optional>
+
+#include "quant/hessian.h"
+#include "quant/options.h"
+#include "tensor/tensor.h"
+
+namespace octet {
+
+struct GptqOptions {
+  double damping = 0.01;  // share of H's mean diagonal that is added to the diagonal
+  bool activation_order = true;
+};
+
+/// What all matrices with one input share: the Cholesky factor of its damped, permuted H.
+class GptqFactor {
+ public:
+  /// Takes H's sums; holds two K x K matrices while it is made, one afterwards. Where the damped H is not positive
+  /// definite ten times the damping is tried, twice; factored() is false where none is.
+  GptqFactor(Hessian hessian, const GptqOptions& options, Threads& threads);
+
+  bool factored() const { return !factor_.empty(); }
+  double damping() const { return damping_; }  // that it took
+  /// Column order[i] of the matrix is column i of the factor. The last is rounded first.
+  const std::vector<int32_t>& order() const { return order_; }
+  /// [K,K]: below the diagonal, column i of the Cholesky factor divided by its diagonal element.
+  const Tensor& unit_factor() const { return factor_; }
+
+ private:
+  bool try_damping(const Tensor& sums, double damping, Threads& threads);
+  double damping_ = 0;
+  std::vector<int32_t> order_;
+  Tensor factor_;
+};
+
+/// Rounds w [N,K] (F32, BF16 or F16) column by column, moving the columns that are still to come so that they make up
+/// for the error of those that are done (GPTQ: Frantar et al. 2022, arXiv:2210.17323; in the order and form of Babai's
+/// nearest plane, Chen et al. 2025, arXiv:2507.18553, which needs no inverse of H). `scales`: F32 of
+/// scale_shape(q, N, K), fixed beforehand. Writes N·K codes of INT8, E4M3 or E5M2; to the nearest where the factor has
+/// none. The same codes for any number of threads.
+void round_by_gptq(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
+                   const GptqFactor& factor, Threads& threads, std::byte* codes);
+
+}  // namespace octet

@@ -1,0 +1,59 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/threads.h"
+#include "quant/options.h"
+#include "tensor/tensor.h"
+
+namespace octet {
+
+/// What the factors of a smoothing are made of, each [K].
+struct SmoothingStatistics {
+  std::vector<float> input_max, input_mean;    // of |x|
+  std::vector<float> weight_max, weight_mean;  // of |w| over all rows; the mean of |w| / the largest of its row
+};
+
+/// A family of factors: column j of x is divided by factor j, column j of every weight multiplied by it, so that the
+/// product stays.
+struct Smoothing {
+  std::string_view name;
+  /// Strength 0 … 1.
+  std::vector<float> (*factors)(const SmoothingStatistics& s, double strength);
+  std::string_view help;
+};
+std::span<const Smoothing> smoothings();
+
+/// s = max|x|^α / max|w|^(1-α) (SmoothQuant: Xiao et al. 2022, arXiv:2211.10438).
+std::vector<float> smoothquant_factors(const SmoothingStatistics& s, double strength);
+/// s = mean|x|^r / mean(|w| / the row's largest)^(1-r) (AWQ: Lin et al. 2023, arXiv:2306.00978).
+std::vector<float> awq_factors(const SmoothingStatistics& s, double strength);
+
+/// Adds what weight w [N,K] F32 tells.
+void add_weight_statistics(const Tensor& w, SmoothingStatistics& s, Threads& threads);
+
+/// What the matrices that share an input are going to be.
+struct SmoothingTarget {
+  Quantization weights;
+  std::optional<Quantization> activations;
+  QuantizeOptions options;
+  DType dtype = DType::BF16;  // of the weights in the checkpoint
+  /// Channels of the input that share a factor: factors[share[j]]; empty: each its own.
+  std::vector<int32_t> share;
+};
+
+struct SmoothingResult {
+  std::vector<float> factors;  // [K], empty: as it is was best
+  double strength = 0;
+  double error = 1, error_before = 1;  // Σ‖x·wᵀ - x̂·ŵᵀ‖² / ‖x·wᵀ‖² of all matrices, rounded to the nearest
+};
+
+/// Tries strengths 0, 1/steps … 1 of a smoothing, and none, on rows x [M,K] that the input took: those factors whose
+/// quantized products come nearest to the products in float.
+SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics, const Tensor& x,
+                                 std::span<const Tensor> weights, const SmoothingTarget& target, int steps,
+                                 Threads& threads);
+
+}  // namespace octet
