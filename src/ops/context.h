@@ -19,12 +19,15 @@ class Observer {
   virtual void keys_and_values(std::string_view attention, const Tensor& k, const Tensor& v) = 0;
 };
 
+class Tape;
+
 /// What an operation needs besides its operands.
 struct Context {
   explicit Context(Threads& threads) : threads(threads) {}
   Threads& threads;
   kernels::PreparedInput prepared;  // scratch memory, reused by every product
   Observer* observer = nullptr;
+  Tape* tape = nullptr;  // what is done is noted on it, to be differentiated
 };
 
 }  // namespace octet

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/gradient/gradient.h"
 
 namespace octet {
 
@@ -18,6 +19,11 @@ void RopeTable::rotate(Context& ctx, Tensor& x) const {
   const int64_t heads = x.size(1), head_dim = x.size(2);
   kernels::rope(x.f32(), x.size(0), heads, head_dim, 2 * half_, heads * head_dim, rows_.data(), table_.data(),
                 ctx.threads);
+}
+
+void RopeTable::rotate_back(int64_t position, float* head) const {
+  const float* cosines = table_.data() + position * 2 * half_;
+  kernels::gradient_kernel().rotate_back(head, half_, cosines, cosines + half_);
 }
 
 }  // namespace octet

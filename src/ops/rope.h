@@ -18,6 +18,8 @@ class RopeTable {
   RopeTable(const Rope& rope, int64_t first, int64_t count);
   /// Rotates x [count, heads, head_dim] in place.
   void rotate(Context& ctx, Tensor& x) const;
+  /// Rotates one head at a position counted from `first` the other way: the gradient of a rotation.
+  void rotate_back(int64_t position, float* head) const;
 
  private:
   int64_t half_;

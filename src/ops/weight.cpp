@@ -69,4 +69,12 @@ Weight::Weight(std::string module, const QTensor& q, const Tensor& bias, DType f
   packed_ = std::make_shared<kernels::PackedWeight>(source_of(q, module_), input_of(q, float_dtype), threads);
 }
 
+Weight::Weight(std::string module, Tensor value, Tensor bias, const LinearRecipe& recipe, uint32_t number)
+    : module_(std::move(module)), bias_(std::move(bias)), trained_(std::make_shared<TrainedWeight>()) {
+  const auto history = [&](const OperandRecipe& r) {
+    return AmaxHistory(r.element, r.delayed ? recipe.history : 0, recipe.margin);
+  };
+  *trained_ = {std::move(value), recipe, number, history(recipe.x), history(recipe.w), history(recipe.dy)};
+}
+
 }  // namespace octet

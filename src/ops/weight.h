@@ -5,10 +5,19 @@
 
 #include "base/threads.h"
 #include "kernels/gemm/gemm.h"
+#include "ops/linear_recipe.h"
 #include "tensor/qtensor.h"
 #include "tensor/tensor.h"
 
 namespace octet {
+
+/// What a weight holds while it is trained.
+struct TrainedWeight {
+  Tensor value;  // F32 [N,K], a parameter: the master weight
+  LinearRecipe recipe;
+  uint32_t number = 0;                  // of the tensor, for random numbers
+  AmaxHistory x_amax, w_amax, dy_amax;  // of delayed scaling
+};
 
 /// The weight [N,K] of a linear layer: float numbers or codes, packed for this machine's kernels when it is made. Its
 /// scheme, not the model, decides the arithmetic.
@@ -20,17 +29,22 @@ class Weight {
   /// `float_dtype` (the checkpoint's) is what the input of a weight-only scheme is kept in.
   Weight(std::string module, const QTensor& q, const Tensor& bias, DType float_dtype, Threads& threads);
 
-  bool empty() const { return packed_ == nullptr; }
+  /// To be trained: `value` F32 [N,K] and `bias` F32 [N] (or empty) are parameters of a tape.
+  Weight(std::string module, Tensor value, Tensor bias, const LinearRecipe& recipe, uint32_t number);
+
+  bool empty() const { return packed_ == nullptr && trained_ == nullptr; }
   const std::string& module() const { return module_; }
-  int64_t rows() const { return packed_->n(); }
-  int64_t columns() const { return packed_->k(); }
+  int64_t rows() const { return trained_ ? trained_->value.size(0) : packed_->n(); }
+  int64_t columns() const { return trained_ ? trained_->value.size(1) : packed_->k(); }
   const Tensor& bias() const { return bias_; }  // F32 [N] or empty
   const kernels::PackedWeight& packed() const { return *packed_; }
+  TrainedWeight* trained() const { return trained_.get(); }  // nullptr: it serves
 
  private:
   std::string module_;
   Tensor bias_;
   std::shared_ptr<const kernels::PackedWeight> packed_;
+  std::shared_ptr<TrainedWeight> trained_;
 };
 
 }  // namespace octet

@@ -60,6 +60,7 @@ Tensor Tensor::reshaped(Shape shape) const {
 
 Tensor Tensor::rows(int64_t begin, int64_t count) const {
   Tensor result = *this;
+  result.node_ = -1;
   result.shape_[0] = count;
   const int64_t row = shape_[0] ? elements() / shape_[0] : 0;
   result.data_ = data_ + begin * row * bytes_of(dtype_);

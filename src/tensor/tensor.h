@@ -53,7 +53,14 @@ class Tensor {
   /// Rows [begin, begin + count) of the first axis, sharing the storage.
   Tensor rows(int64_t begin, int64_t count) const;
 
+  /// Whether another Tensor shares the storage.
+  bool shared() const { return owner_.use_count() > 1; }
+  /// Its place on the tape that differentiates it (ops/tape.h), kept by copies and reshaped(), not by rows(); -1: none.
+  int32_t node() const { return node_; }
+  void set_node(int32_t node) { node_ = node; }
+
  private:
+  int32_t node_ = -1;
   Shape shape_;
   DType dtype_ = DType::F32;
   const std::byte* data_ = nullptr;

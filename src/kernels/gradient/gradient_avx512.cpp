@@ -1,0 +1,8 @@
+#include "kernels/gradient/gradient_kernel.h"
+
+#include "kernels/gradient/gradient.inc"
+
+namespace octet::kernels {
+const GradientKernel kGradientAvx512 = {rms_norm, add_product, add,     dot,        silu_multiply,
+                                        exp,      scale,       softmax, rotate_back};
+}  // namespace octet::kernels

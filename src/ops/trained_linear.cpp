@@ -1,0 +1,148 @@
+#include "ops/trained_linear.h"
+
+#include "base/error.h"
+#include "kernels/gradient/gradient.h"
+#include "ops/operands.h"
+#include "ops/tape.h"
+
+namespace octet {
+namespace {
+
+using kernels::OperandFormat;
+using kernels::OperandSource;
+using kernels::Sharing;
+
+/// The roles a tensor is rounded in; each draws random numbers of its own.
+enum class Role : uint32_t { x, w, dy, wt, dyt, xt, kCount };
+
+/// A matrix that becomes an operand, and its largest magnitude, looked up once.
+class Matrix {
+ public:
+  explicit Matrix(const Tensor& values) : values_(values) {}
+  const Tensor& values() const { return values_; }
+  OperandSource rows() const { return {values_.f32(), values_.elements() / values_.size(-1), values_.size(-1)}; }
+  OperandSource columns() const {
+    OperandSource source = rows();
+    source.transposed = true;
+    return source;
+  }
+  float largest(Context& ctx) {
+    if (!largest_) largest_ = kernels::largest_magnitude(values_.f32(), values_.elements(), ctx.threads);
+    return *largest_;
+  }
+
+ private:
+  Tensor values_;
+  std::optional<float> largest_;
+};
+
+/// `see`: this product is the one that delayed scaling watches the matrix in.
+OperandFormat format_of(Context& ctx, const OperandRecipe& recipe, Matrix& matrix, AmaxHistory& history, bool see,
+                        const TrainedWeight& w, Role role) {
+  OperandFormat format{recipe.element, recipe.sharing, recipe.rule, recipe.group};
+  if (recipe.sharing == Sharing::block) format.lines = recipe.group;
+  if (recipe.sharing == Sharing::tensor) {
+    if (recipe.delayed && see) history.see(matrix.largest(ctx));
+    format.multiplier = recipe.delayed
+                            ? history.multiplier()
+                            : kernels::multiplier_of(recipe.element, recipe.rule, matrix.largest(ctx)).multiplier;
+  }
+  if (recipe.stochastic) {
+    const uint32_t tensor = w.number * static_cast<uint32_t>(Role::kCount) + static_cast<uint32_t>(role);
+    format.random.emplace(ctx.tape ? ctx.tape->seed : 0, ctx.tape ? ctx.tape->step : 0, tensor);
+  }
+  return format;
+}
+
+/// The input of one or several linears, as long as their ways back need it.
+struct Input {
+  Input(const Tensor& x, uint64_t number) : matrix(x), place(x), number(number) {}
+  Matrix matrix;
+  Place place;
+  uint64_t number;
+};
+
+void add_bias_gradient(Context& ctx, const Tensor& bias, const Tensor& dy) {
+  if (bias.empty() || bias.node() < 0) return;
+  const int64_t n = bias.size(0);
+  Tensor sum = ctx.tape->gradient_to_add(ctx, bias);
+  const auto add_row = [&](int64_t row, float* to) { kernels::gradient_kernel().add(dy.f32() + row * n, n, to); };
+  kernels::sum_rows(dy.elements() / n, n, add_row, sum.f32(), ctx.threads);
+}
+
+/// dx [M,K] = dy [M,N] · w [N,K], summed over outputs.
+void add_input_gradient(Context& ctx, const Input& input, TrainedWeight& w, Matrix& dy) {
+  if (input.place.node < 0) return;
+  Matrix weight(w.value);
+  const OperandFormat left = format_of(ctx, w.recipe.dy, dy, w.dy_amax, true, w, Role::dy);
+  const OperandFormat right = format_of(ctx, w.recipe.wt, weight, w.w_amax, false, w, Role::wt);
+  Tape::Operands& operands = ctx.tape->operands();
+  kernels::pack_operand(operands.right, weight.columns(), right, left, ctx.threads);
+  kernels::prepare_operand(operands.left, dy.rows(), left, right, ctx.threads);
+  Tensor dx = make_tensor(ctx, input.place.shape);
+  kernels::multiply(operands.left, operands.right, nullptr, dx.f32(), w.value.size(1), ctx.threads);
+  ctx.tape->add_gradient(ctx, input.place, std::move(dx));
+}
+
+/// dw [N,K] = dyᵀ [N,M] · x [M,K], summed over tokens.
+void add_weight_gradient(Context& ctx, Input& input, TrainedWeight& w, Matrix& dy) {
+  if (w.value.node() < 0) return;
+  const OperandFormat left = format_of(ctx, w.recipe.dyt, dy, w.dy_amax, false, w, Role::dyt);
+  const OperandFormat right = format_of(ctx, w.recipe.xt, input.matrix, w.x_amax, false, w, Role::xt);
+  Tape::Operands& operands = ctx.tape->operands();
+  const bool there =
+      operands.input_of == input.number && operands.input_format == right && operands.input_met == left.element;
+  if (!there) {
+    kernels::pack_operand(operands.input, input.matrix.columns(), right, left, ctx.threads);
+    operands.input_of = input.number;
+    operands.input_format = right;
+    operands.input_met = left.element;
+  }
+  kernels::prepare_operand(operands.left, dy.columns(), left, right, ctx.threads);
+  Tensor dw = make_tensor(ctx, w.value.shape());
+  kernels::multiply(operands.left, operands.input, nullptr, dw.f32(), w.value.size(1), ctx.threads);
+  ctx.tape->add_gradient(ctx, w.value, std::move(dw));
+}
+
+Tape::Backward backward_of(std::shared_ptr<Input> input, const Weight& weight) {
+  return [input = std::move(input), weight](Context& ctx, const Tensor& dy) {
+    TrainedWeight& w = *weight.trained();
+    Matrix gradient(dy.reshaped({dy.elements() / w.value.size(0), w.value.size(0)}));
+    add_bias_gradient(ctx, weight.bias(), dy);
+    add_input_gradient(ctx, *input, w, gradient);
+    add_weight_gradient(ctx, *input, w, gradient);
+  };
+}
+
+}  // namespace
+
+std::vector<Tensor> trained_linears(Context& ctx, const Tensor& x, std::span<const Weight* const> weights) {
+  if (!ctx.tape) fail("{} is being trained: it needs a tape", weights[0]->module());
+  Tape::Operands& operands = ctx.tape->operands();
+  const auto input = std::make_shared<Input>(x, ++operands.inputs);
+  const int64_t m = x.elements() / x.size(-1);
+  std::optional<OperandFormat> prepared;
+  kernels::Element met = kernels::Element::f32;
+  std::vector<Tensor> results;
+  for (const Weight* weight : weights) {
+    TrainedWeight& w = *weight->trained();
+    Matrix values(w.value);
+    const bool see = ctx.tape->recording();
+    const OperandFormat left = format_of(ctx, w.recipe.x, input->matrix, w.x_amax, see, w, Role::x);
+    const OperandFormat right = format_of(ctx, w.recipe.w, values, w.w_amax, see, w, Role::w);
+    kernels::pack_operand(operands.right, values.rows(), right, left, ctx.threads);
+    if (!prepared || !(*prepared == left) || met != right.element) {
+      kernels::prepare_operand(operands.left, input->matrix.rows(), left, right, ctx.threads);
+      prepared = left;
+      met = right.element;
+    }
+    Tensor y = make_tensor(ctx, {m, w.value.size(0)});
+    const float* bias = weight->bias().empty() ? nullptr : weight->bias().f32();
+    kernels::multiply(operands.left, operands.right, bias, y.f32(), w.value.size(0), ctx.threads);
+    if (on_tape(ctx, {&x, &w.value, &weight->bias()})) ctx.tape->record(y, backward_of(input, *weight));
+    results.push_back(std::move(y));
+  }
+  return results;
+}
+
+}  // namespace octet
