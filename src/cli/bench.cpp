@@ -16,7 +16,7 @@ struct Options {
   SpeedOptions speed;
 };
 
-void print_speed(const Options& options, const Speed& speed, const Model& model, uint64_t anonymous) {
+void print_speed(const Options& options, const Speed& speed, const LoadedDecoder& model, uint64_t anonymous) {
   const SpeedOptions& s = options.speed;
   std::string text;
   if (s.prefill > 0)
@@ -27,7 +27,8 @@ void print_speed(const Options& options, const Speed& speed, const Model& model,
     if (s.batch > 1) text += fmt::format("  {} sequences together", s.batch);
     text += "\n";
   }
-  text += fmt::format("load    {:>15}\n", human_seconds(model.load_seconds));
+  text += fmt::format("load    {:>15}, {} to the first token\n", human_seconds(model.load_seconds),
+                      human_seconds(model.load_seconds + speed.first_token_seconds));
   text += fmt::format("memory  {:>15} of its own, {} with mapped files\n", human_bytes(static_cast<double>(anonymous)),
                       human_bytes(static_cast<double>(peak_rss_bytes())));
   print(text);
@@ -36,16 +37,17 @@ void print_speed(const Options& options, const Speed& speed, const Model& model,
 int bench(const Options& options, const Common& common) {
   PeakMemory memory;
   Threads threads(common.threads);
-  const Model model = load_model(options.model, threads);
+  const LoadedDecoder model = load_decoder(options.model, threads);
   Context ctx(threads);
   SpeedOptions speed_options = options.speed;
   speed_options.cache = options.model.kv_cache;
-  const Speed speed = measure_speed(ctx, model, speed_options);
+  const Speed speed = measure_speed(ctx, model.decoder, speed_options);
   const uint64_t anonymous = memory.peak_anonymous_bytes();
   if (common.json) {
     print_json({{"prefill_tokens_per_second", speed.prefill_tokens_per_second},
                 {"decode_tokens_per_second", speed.decode_tokens_per_second},
                 {"load_seconds", model.load_seconds},
+                {"first_token_seconds", model.load_seconds + speed.first_token_seconds},
                 {"weight_bytes", model.decoder.weight_bytes},
                 {"threads", common.threads},
                 {"peak_memory_bytes", anonymous},

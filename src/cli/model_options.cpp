@@ -34,12 +34,20 @@ auto quantizer(const ModelOptions& options, Threads& threads) {
   };
 }
 
-Model load_shown(const std::string& directory, Threads& threads, LoadOptions options) {
+/// Loads with octet::load_model or octet::load_decoder, under a progress bar.
+template <typename Load>
+auto load_shown(Load load, const std::string& directory, Threads& threads, LoadOptions options) {
   Progress progress("loading", static_cast<uint64_t>(Checkpoint::open(directory).bytes()), "B");
   options.progress = [&](int64_t read) { progress.advance(static_cast<uint64_t>(read)); };
-  Model model = octet::load_model(directory, threads, std::move(options));
+  auto model = load(directory, threads, std::move(options));
   for (const std::string& warning : model.warnings) print_notice("octet: warning: " + warning);
   return model;
+}
+
+LoadOptions load_options(const ModelOptions& options, Threads& threads) {
+  LoadOptions load;
+  if (!options.scheme.empty()) load.quantize = quantizer(options, threads);
+  return load;
 }
 
 }  // namespace
@@ -65,13 +73,15 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
 }
 
 Model load_model(const ModelOptions& options, Threads& threads) {
-  LoadOptions load;
-  if (!options.scheme.empty()) load.quantize = quantizer(options, threads);
-  return load_shown(options.model, threads, std::move(load));
+  return load_shown(octet::load_model, options.model, threads, load_options(options, threads));
+}
+
+LoadedDecoder load_decoder(const ModelOptions& options, Threads& threads) {
+  return load_shown(octet::load_decoder, options.model, threads, load_options(options, threads));
 }
 
 Model load_plain_model(const std::string& directory, Threads& threads) {
-  return load_shown(directory, threads, {});
+  return load_shown(octet::load_model, directory, threads, {});
 }
 
 }  // namespace octet::cli

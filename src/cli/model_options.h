@@ -24,6 +24,9 @@ void add_model_options(CLI::App& app, ModelOptions& options);
 /// Loads the model under a progress bar, quantized as --scheme says; its warnings go to standard error.
 Model load_model(const ModelOptions& options, Threads& threads);
 
+/// The same without the tokenizer.
+LoadedDecoder load_decoder(const ModelOptions& options, Threads& threads);
+
 /// Loads `directory` as it is.
 Model load_plain_model(const std::string& directory, Threads& threads);
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "run/model.h"
+#include "models/decoder.h"
 
 namespace octet {
 
@@ -17,9 +17,10 @@ struct SpeedOptions {
 /// Medians of the timed runs.
 struct Speed {
   double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
+  double first_token_seconds = 0;  // of the first token after loading, once, before anything is warm
 };
 
 /// Times prefill (with the head on the last position only) and decoding (the head on every token) apart.
-Speed measure_speed(Context& ctx, const Model& model, const SpeedOptions& options);
+Speed measure_speed(Context& ctx, const Decoder& decoder, const SpeedOptions& options);
 
 }  // namespace octet

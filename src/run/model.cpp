@@ -8,6 +8,10 @@
 namespace octet {
 namespace {
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 constexpr int64_t kTransformersTopK = 50;  // what do_sample means where top_k is not given
 
 void read_generation_config(const std::filesystem::path& file, Model& model) {
@@ -52,6 +56,15 @@ Format cache_format_named(const std::string& name, const Decoder& decoder) {
   return decoder.cache_scales.empty() ? decoder.default_cache_format() : Format::E4M3;
 }
 
+LoadedDecoder load_decoder(const std::filesystem::path& directory, Threads& threads, LoadOptions options) {
+  const auto start = std::chrono::steady_clock::now();
+  const Checkpoint checkpoint = Checkpoint::open(directory);
+  const DecoderLoader loader(checkpoint, threads, std::move(options));
+  LoadedDecoder loaded{loader.decoder(), loader.warnings()};
+  loaded.load_seconds = seconds_since(start);
+  return loaded;
+}
+
 Model load_model(const std::filesystem::path& directory, Threads& threads, LoadOptions options) {
   const auto start = std::chrono::steady_clock::now();
   const Checkpoint checkpoint = Checkpoint::open(directory);
@@ -63,7 +76,7 @@ Model load_model(const std::filesystem::path& directory, Threads& threads, LoadO
   }
   Model model{directory, loader.decoder(), std::move(tokenizer), {}, {}, loader.warnings()};
   read_generation_config(directory / "generation_config.json", model);
-  model.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  model.load_seconds = seconds_since(start);
   return model;
 }
 

@@ -25,6 +25,14 @@ struct Model {
   double load_seconds = 0;
 };
 
+/// A model without its text, as `bench` holds it: the directory needs no tokenizer.
+struct LoadedDecoder {
+  Decoder decoder;
+  std::vector<std::string> warnings;
+  double load_seconds = 0;
+};
+LoadedDecoder load_decoder(const std::filesystem::path& directory, Threads& threads, LoadOptions options = {});
+
 /// Throws Error naming file and key for what is wrong with the directory.
 Model load_model(const std::filesystem::path& directory, Threads& threads, LoadOptions options = {});
 
