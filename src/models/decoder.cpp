@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "models/rope.h"
+#include "ops/attention.h"
 #include "ops/elementwise.h"
+#include "ops/tape.h"
 
 namespace octet {
 namespace {
@@ -20,11 +22,20 @@ Tensor Attention::forward(Context& ctx, const Tensor& x, const RmsNorm& norm, st
   Tensor &queries = projected[0], &keys = projected[1], &values = projected[2];
   norm_heads(ctx, queries, q_norm, head_dim);
   norm_heads(ctx, keys, k_norm, head_dim);
-  Tensor mixed(queries.shape());
+  const bool trained = !segments.empty() && !segments[0].cache;
+  return linear(ctx,
+                trained ? attend_to_sequences(ctx, queries, keys, values, segments)
+                        : attend_to_caches(ctx, queries, keys, values, segments),
+                o);
+}
+
+Tensor Attention::attend_to_caches(Context& ctx, Tensor& q, Tensor& k, Tensor& v,
+                                   std::span<const Segment> segments) const {
+  Tensor mixed(q.shape());
   for (const Segment& s : segments) {
-    Tensor segment_q = queries.rows(s.begin, s.count).reshaped({s.count, heads, head_dim});
-    Tensor segment_k = keys.rows(s.begin, s.count).reshaped({s.count, kv_heads, head_dim});
-    const Tensor segment_v = values.rows(s.begin, s.count).reshaped({s.count, kv_heads, head_dim});
+    Tensor segment_q = q.rows(s.begin, s.count).reshaped({s.count, heads, head_dim});
+    Tensor segment_k = k.rows(s.begin, s.count).reshaped({s.count, kv_heads, head_dim});
+    const Tensor segment_v = v.rows(s.begin, s.count).reshaped({s.count, kv_heads, head_dim});
     s.rope->rotate(ctx, segment_q);
     s.rope->rotate(ctx, segment_k);
     if (ctx.observer) ctx.observer->keys_and_values(module, segment_k, segment_v);
@@ -38,7 +49,17 @@ Tensor Attention::forward(Context& ctx, const Tensor& x, const RmsNorm& norm, st
     kernels::attention(cache.layout, cache.k.raw(), cache.v.raw(), input, mixed.rows(s.begin, s.count).f32(),
                        ctx.threads);
   }
-  return linear(ctx, mixed, o);
+  return mixed;
+}
+
+Tensor Attention::attend_to_sequences(Context& ctx, Tensor& q, Tensor& k, const Tensor& v,
+                                      std::span<const Segment> segments) const {
+  std::vector<Sequence> sequences;
+  for (const Segment& s : segments) sequences.push_back({s.begin, s.count});
+  rotate(ctx, q, head_dim, *segments[0].rope, sequences);  // one table, for the longest
+  rotate(ctx, k, head_dim, *segments[0].rope, sequences);
+  const WholeAttention shape{heads, kv_heads, head_dim, window, 1.0f / std::sqrt(static_cast<float>(head_dim))};
+  return octet::attention(ctx, q, k, v, shape, sequences);
 }
 
 Tensor Mlp::forward(Context& ctx, const Tensor& x, const RmsNorm& norm) const {
@@ -57,6 +78,7 @@ Tensor Decoder::embed(std::span<const int32_t> tokens) const {
 }
 
 Tensor Decoder::forward(Context& ctx, std::span<const Input> batch) const {
+  if (!batch.empty() && !batch[0].cache) return forward_whole(ctx, batch);
   std::vector<int32_t> tokens;
   std::vector<Segment> segments;
   std::vector<RopeTable> ropes;
@@ -75,6 +97,32 @@ Tensor Decoder::forward(Context& ctx, std::span<const Input> batch) const {
   Tensor x = embed(tokens);
   for (const DecoderLayer& layer : layers) x = layer.forward(ctx, std::move(x), segments);
   for (const Segment& s : segments) s.cache->set_length(s.first + s.count);
+  return x;
+}
+
+Tensor Decoder::forward_whole(Context& ctx, std::span<const Input> batch) const {
+  if (!ctx.tape) fail("sequences without a cache are for training");
+  std::vector<int32_t> tokens;
+  std::vector<Segment> segments;
+  int64_t longest = 0;
+  for (const Input& input : batch) {
+    const auto count = static_cast<int64_t>(input.tokens.size());
+    longest = std::max(longest, count);
+    segments.push_back({static_cast<int64_t>(tokens.size()), count});
+    tokens.insert(tokens.end(), input.tokens.begin(), input.tokens.end());
+  }
+  if (longest > config.max_positions) {
+    fail("a sequence of {} tokens is longer than the model's {} positions", longest, config.max_positions);
+  }
+  const Rope rope = make_rope(config.rope, config.head_dim, config.max_positions, longest);
+  const auto table = std::make_shared<RopeTable>(rope, 0, longest);
+  ctx.tape->keep(table);
+  for (Segment& s : segments) s.rope = table.get();
+  Tensor x = octet::embedding(ctx, embedding, tokens);
+  for (const DecoderLayer& layer : layers) {
+    const auto run = [&layer, segments](Context& ctx, const Tensor& x) { return layer.forward(ctx, x, segments); };
+    x = recompute ? checkpointed(ctx, x, run) : run(ctx, x);
+  }
   return x;
 }
 

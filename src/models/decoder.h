@@ -14,7 +14,7 @@ namespace octet {
 /// Rows [begin, begin + count) of x belong to one sequence and stand at its positions first … first+count-1.
 struct Segment {
   int64_t begin = 0, count = 0, first = 0;
-  KvCache* cache = nullptr;
+  KvCache* cache = nullptr;  // nullptr: it is trained on, whole
   const RopeTable* rope = nullptr;
 };
 
@@ -28,6 +28,11 @@ struct Attention {
 
   /// x [M,D] before `norm` → [M,D]; appends K and V of every segment to its cache.
   Tensor forward(Context& ctx, const Tensor& x, const RmsNorm& norm, std::span<const Segment> segments) const;
+
+ private:
+  Tensor attend_to_caches(Context& ctx, Tensor& q, Tensor& k, Tensor& v, std::span<const Segment> segments) const;
+  Tensor attend_to_sequences(Context& ctx, Tensor& q, Tensor& k, const Tensor& v,
+                             std::span<const Segment> segments) const;
 };
 
 struct Mlp {
@@ -45,7 +50,8 @@ struct DecoderLayer {
   Tensor forward(Context& ctx, Tensor x, std::span<const Segment> segments) const;
 };
 
-/// New tokens of one sequence, and its cache: they stand at positions cache->length() onwards.
+/// New tokens of one sequence, and its cache: they stand at positions cache->length() onwards. While training there is
+/// none (nullptr) and the tokens are the whole sequence.
 struct Input {
   std::span<const int32_t> tokens;
   KvCache* cache;
@@ -60,6 +66,7 @@ class Decoder {
   RmsNorm norm;
   Weight head;
   std::vector<KvScales> cache_scales;  // a layer; empty: the checkpoint has none
+  bool recompute = false;              // training keeps a layer's input only and computes the layer again
   int64_t weight_bytes = 0;            // of the checkpoint's tensors, as quantized while loading
 
   /// x [M,D] F32 of M token ids. Throws Error for an id outside the vocabulary.
@@ -75,6 +82,9 @@ class Decoder {
   /// What a cache holds unless told otherwise: the dtype that attention multiplies in.
   Format default_cache_format() const;
   KvCache make_cache(Format format, int64_t capacity) const;
+
+ private:
+  Tensor forward_whole(Context& ctx, std::span<const Input> batch) const;
 };
 
 }  // namespace octet

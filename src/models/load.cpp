@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "kernels/convert/convert.h"
 #include "models/architectures.h"
+#include "models/layer.h"
 
 namespace octet {
 namespace {
@@ -112,30 +113,10 @@ Tensor DecoderLoader::embedding() const {
 }
 
 DecoderLayer DecoderLoader::layer(int64_t i) const {
-  const DecoderConfig& c = config_;
-  const auto name = [i](std::string_view part) { return layer_module(i, part); };
-  const int64_t width = c.heads * c.head_dim, kv_width = c.kv_heads * c.head_dim;
-  DecoderLayer layer;
-  layer.input_norm = norm(name("input_layernorm.weight"), c.hidden);
-  layer.post_attention_norm = norm(name("post_attention_layernorm.weight"), c.hidden);
-
-  Attention& a = layer.attention;
-  a.module = name("self_attn");
-  a.layer = i, a.heads = c.heads, a.kv_heads = c.kv_heads, a.head_dim = c.head_dim;
-  a.window = c.windows[static_cast<size_t>(i)];
-  a.arithmetic = c.dtype == DType::BF16 ? Format::BF16 : Format::F32;
-  a.q = linear(name("self_attn.q_proj"), width, c.hidden, c.attention_bias);
-  a.k = linear(name("self_attn.k_proj"), kv_width, c.hidden, c.attention_bias);
-  a.v = linear(name("self_attn.v_proj"), kv_width, c.hidden, c.attention_bias);
-  a.o = linear(name("self_attn.o_proj"), c.hidden, width, c.attention_out_bias);
-  if (c.architecture->qk_norm) {
-    a.q_norm = norm(name("self_attn.q_norm.weight"), c.head_dim);
-    a.k_norm = norm(name("self_attn.k_norm.weight"), c.head_dim);
-  }
-  layer.mlp.gate = linear(name("mlp.gate_proj"), c.intermediate, c.hidden, c.mlp_bias);
-  layer.mlp.up = linear(name("mlp.up_proj"), c.intermediate, c.hidden, c.mlp_bias);
-  layer.mlp.down = linear(name("mlp.down_proj"), c.hidden, c.intermediate, c.mlp_bias);
-  return layer;
+  return make_layer(
+      config_, i,
+      {[this](const std::string& module, int64_t n, int64_t k, bool bias) { return linear(module, n, k, bias); },
+       [this](const std::string& name, int64_t size) { return vector_of(name, size); }});
 }
 
 RmsNorm DecoderLoader::final_norm() const {

@@ -62,15 +62,14 @@ Tensor attention(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v
   return out;
 }
 
-void rotate(Context& ctx, Tensor& x, int64_t head_dim, std::shared_ptr<const RopeTable> table,
-            std::span<const Sequence> sequences) {
+void rotate(Context& ctx, Tensor& x, int64_t head_dim, const RopeTable& table, std::span<const Sequence> sequences) {
   const int64_t heads = x.elements() / x.size(0) / head_dim;
   for (const Sequence& s : sequences) {
     Tensor rows = x.rows(s.begin, s.count).reshaped({s.count, heads, head_dim});
-    table->rotate(ctx, rows);
+    table.rotate(ctx, rows);
   }
   if (!on_tape(ctx, {&x})) return;
-  ctx.tape->record(x, [place = Place(x), head_dim, heads, table,
+  ctx.tape->record(x, [place = Place(x), head_dim, heads, table = &table,
                        s = std::vector<Sequence>(sequences.begin(), sequences.end())](Context& ctx, Tensor dx) {
     if (dx.shared()) {
       Tensor own = make_tensor(ctx, dx.shape());

@@ -15,8 +15,8 @@ using kernels::WholeAttention;
 Tensor attention(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v, const WholeAttention& shape,
                  std::span<const Sequence> sequences);
 
-/// Rotates x [M,heads·head_dim], each sequence from position 0 on, as RopeTable::rotate.
-void rotate(Context& ctx, Tensor& x, int64_t head_dim, std::shared_ptr<const RopeTable> table,
-            std::span<const Sequence> sequences);
+/// Rotates x [M,heads·head_dim], each sequence from the table's first position on, as RopeTable::rotate. The table has
+/// to live as long as the tape holds what is recorded (Tape::keep).
+void rotate(Context& ctx, Tensor& x, int64_t head_dim, const RopeTable& table, std::span<const Sequence> sequences);
 
 }  // namespace octet

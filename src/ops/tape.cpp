@@ -139,10 +139,12 @@ void Tape::backward(Context& ctx, const Tensor& loss, float seed) {
   one.f32()[0] = seed;
   add_gradient(ctx, loss, std::move(one));
   run_back_to(ctx, static_cast<size_t>(parameters_));
+  kept_.clear();
 }
 
 void Tape::clear() {
   nodes_.resize(static_cast<size_t>(parameters_));
+  kept_.clear();
 }
 
 void Tape::clear_gradients() {

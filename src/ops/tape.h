@@ -80,6 +80,9 @@ class Tape {
   size_t size() const { return nodes_.size(); }
   void run_back_to(Context& ctx, size_t size);
 
+  /// Holds on to something that recorded operations point to, until the tape is empty.
+  void keep(std::shared_ptr<const void> owner) { kept_.push_back(std::move(owner)); }
+
   TensorPool& pool() { return pool_; }
 
   /// What stochastic rounding draws from, and the memory of operands, reused by every product.
@@ -95,6 +98,7 @@ class Tape {
   };
   Node& node(const Place& x);
   std::vector<Node> nodes_;
+  std::vector<std::shared_ptr<const void>> kept_;
   int32_t parameters_ = 0;
   bool recording_ = true;
   TensorPool pool_;

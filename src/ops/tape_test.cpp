@@ -86,8 +86,8 @@ void check_attention(const WholeAttention& a, const std::vector<Sequence>& seque
       [&](Context& ctx, const std::vector<Tensor>& in) {
         // A product before, so that what is rotated in place is not an input.
         Tensor q = activate(ctx, in[0], Activation::silu), k = activate(ctx, in[1], Activation::silu);
-        rotate(ctx, q, a.head_dim, table, sequences);
-        rotate(ctx, k, a.head_dim, table, sequences);
+        rotate(ctx, q, a.head_dim, *table, sequences);
+        rotate(ctx, k, a.head_dim, *table, sequences);
         return attention(ctx, q, k, in[2], a, sequences);
       },
       {random_numbers({rows, a.heads * a.head_dim}, 1, 2), random_numbers({rows, a.kv_heads * a.head_dim}, 2, 2),
