@@ -31,19 +31,19 @@ std::vector<int64_t> numbers(std::string_view text, size_t count, std::string_vi
   return list;
 }
 
-void print_help(const char* program, const char* example) {
+void print_help(const char* program, const char* shape, const char* example) {
   fmt::print(
-      "usage: {} [--shape M,N,K]... [--threads N] [--pairs N] [--benchmark_filter={}] [--benchmark_format=json]\n"
-      "  --shape M,N,K   time this shape instead of the usual ones; may be given again\n"
-      "  --threads N     of Octet, its peers and the probes; all cores unless told\n"
-      "  --pairs N       timings of each row, 15 unless told; the median counts\n"
+      "usage: {0} [--shape {1}]... [--threads N] [--pairs N] [--benchmark_filter={2}] [--benchmark_format=json]\n"
+      "  --shape {1}  time this shape instead of the usual ones; may be given again\n"
+      "  --threads N  of Octet, its peers and the probes; all cores unless told\n"
+      "  --pairs N    timings of each row, 15 unless told; the median counts\n"
       "and every option of Google Benchmark.\n",
-      program, example);
+      program, shape, example);
 }
 
 }  // namespace
 
-Options take_options(int& argc, char** argv, const char* program, const char* example) {
+Options take_options(int& argc, char** argv, const char* program, const char* shape, const char* example) {
   Options options;
   int kept = 1;
   for (int i = 1; i < argc; ++i) {
@@ -51,7 +51,7 @@ Options take_options(int& argc, char** argv, const char* program, const char* ex
     const size_t equals = name.find('=');
     const std::string_view key = name.substr(0, equals);
     if (key == "--help") {
-      print_help(program, example);
+      print_help(program, shape, example);
       std::exit(0);
     }
     if (key != "--shape" && key != "--threads" && key != "--pairs") {
@@ -64,8 +64,8 @@ Options take_options(int& argc, char** argv, const char* program, const char* ex
       value = argv[++i];
     }
     if (key == "--shape") {
-      const auto shape = numbers(value, 3, key, "M,N,K, each from 1 to 16777216");
-      options.shapes.push_back({shape[0], shape[1], shape[2]});
+      const auto three = numbers(value, 3, key, fmt::format("{}, each from 1 to 16777216", shape).c_str());
+      options.shapes.push_back({three[0], three[1], three[2]});
     } else {
       const auto number = static_cast<int>(numbers(value, 1, key, "a number from 1 to 16777216").front());
       (key == "--threads" ? options.threads : options.pairs) = number;

@@ -24,6 +24,7 @@ struct Options {
 
 /// Takes --shape, --threads, --pairs and --help out of argv; what is left is Google Benchmark's. Ends the program with
 /// status 2 at a wrong value.
-Options take_options(int& argc, char** argv, const char* program, const char* example);
+/// `shape` says what the three numbers of --shape are, `example` is a filter.
+Options take_options(int& argc, char** argv, const char* program, const char* shape, const char* example);
 
 }  // namespace octet::bench

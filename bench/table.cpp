@@ -5,16 +5,22 @@
 #include <algorithm>
 #include <cstring>
 
+#include "measure.h"
+
 namespace octet::bench {
 namespace {
 
-constexpr size_t kNameWidth = 38, kLeastWidth = 8;
+constexpr size_t kNameWidth = 46, kLeastWidth = 8;
 
 size_t width_of(const Column& column, bool absent) {
   return std::max({std::strlen(column.title), kLeastWidth, absent ? std::strlen("not built in") : 0});
 }
 
 }  // namespace
+
+void Samples::report(benchmark::State& state) const {
+  for (const auto& [name, values] : values_) state.counters[name] = median(values);
+}
 
 Table::Table(std::vector<Columns> kinds, std::vector<std::string> notes, std::vector<std::string> absent)
     : kinds_(std::move(kinds)), notes_(std::move(notes)), absent_(std::move(absent)) {}

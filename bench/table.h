@@ -1,10 +1,21 @@
 #pragma once
 #include <benchmark/benchmark.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
 namespace octet::bench {
+
+/// Numbers of each pair of timings; a benchmark reports their medians.
+class Samples {
+ public:
+  void add(const std::string& name, double value) { values_[name].push_back(value); }
+  void report(benchmark::State& state) const;
+
+ private:
+  std::map<std::string, std::vector<double>> values_;
+};
 
 /// A number of a benchmark's counters, as the table shows it.
 struct Column {
