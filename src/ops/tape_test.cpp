@@ -8,6 +8,7 @@
 #include "ops/elementwise.h"
 #include "ops/gradients_for_tests.h"
 #include "ops/linear.h"
+#include "ops/lstm.h"
 #include "ops/norm.h"
 
 namespace octet {
@@ -102,6 +103,21 @@ TEST(Gradients, OfAttentionWithAWindow) {
 }
 TEST(Gradients, OfAttentionThatSeesEverything) {
   check_attention({2, 2, 8, 0, 0.3f, false}, {{0, 70}, {70, 20}}, 90);
+}
+
+TEST(Gradients, OfAnLstmAndOfPooling) {
+  const LinearRecipe recipe;
+  const std::vector<int64_t> lengths = {5, 1, 3};
+  for (const bool last : {true, false}) {
+    check_gradients(
+        [&](Context& ctx, const std::vector<Tensor>& in) {
+          const Lstm weights{Weight("lstm", in[1], in[3], recipe, 0), in[2], in[4]};
+          const Tensor states = lstm(ctx, in[0], 3, weights);
+          return last ? last_positions(ctx, states, lengths) : mean_positions(ctx, states, lengths);
+        },
+        {random_numbers({15, 12}, 1), random_numbers({32, 12}, 2), random_numbers({32, 8}, 3), random_numbers({32}, 4),
+         random_numbers({32}, 5)});
+  }
 }
 
 TEST(Gradients, OfLosses) {
