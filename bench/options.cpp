@@ -35,8 +35,8 @@ void print_help(const char* program, const char* shape, const char* example) {
   fmt::print(
       "usage: {0} [--shape {1}]... [--threads N] [--pairs N] [--benchmark_filter={2}] [--benchmark_format=json]\n"
       "  --shape {1}  time this shape instead of the usual ones; may be given again\n"
-      "  --threads N  of Octet, its peers and the probes; all cores unless told\n"
-      "  --pairs N    timings of each row, 15 unless told; the median counts\n"
+      "  --threads N    of Octet, its peers and the probes; all cores unless told\n"
+      "  --pairs N      timings of each row, 15 unless told; the median counts\n"
       "and every option of Google Benchmark.\n",
       program, shape, example);
 }
