@@ -48,7 +48,8 @@ class OutputDirectory {
  public:
   /// Throws Error if `target` exists and `force` is false, or if it exists and is not a model directory (nothing else
   /// is ever replaced), or if another run writes there.
-  explicit OutputDirectory(const std::filesystem::path& target, bool force = false);
+  /// `resumable`: what stands in work() outlives a run that did not commit.
+  explicit OutputDirectory(const std::filesystem::path& target, bool force = false, bool resumable = false);
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
@@ -56,6 +57,8 @@ class OutputDirectory {
   /// OUT.part, where the files are written.
   const std::filesystem::path& path() const { return part_; }
   const std::filesystem::path& target() const { return target_; }
+  /// OUT.part/work, which commit() removes; empty where the run is not resumable.
+  std::filesystem::path work() const;
 
   /// Syncs every file, then lets the directory take its name. With force the one before is swapped out in the same
   /// instant and removed.
@@ -66,8 +69,9 @@ class OutputDirectory {
 
  private:
   void lock_part();
+  static void abandon(const std::filesystem::path& part);
   std::filesystem::path target_, part_;
-  bool force_, pending_ = false;
+  bool force_, resumable_, pending_ = false;
   int lock_ = -1;
 };
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <set>
+#include <vector>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -18,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLock = ".octet-part";  // locked by the run that writes, unlocked by its death
+constexpr const char* kWork = "work";         // finished parts of a run that can go on
 
 std::mutex pending_mutex;
 std::set<fs::path>& pending_parts() {
@@ -86,7 +88,8 @@ int rename_in_two_steps(const fs::path& part, const fs::path& target, bool force
 
 }  // namespace
 
-OutputDirectory::OutputDirectory(const fs::path& target, bool force) : target_(normal(target)), force_(force) {
+OutputDirectory::OutputDirectory(const fs::path& target, bool force, bool resumable)
+    : target_(normal(target)), force_(force), resumable_(resumable) {
   part_ = target_;
   part_ += ".part";
   if (fs::exists(fs::symlink_status(target_))) {
@@ -126,20 +129,39 @@ void OutputDirectory::lock_part() {
     fail("{}: another run of octet is writing there; wait for it, or give another name", shown(part_));
   }
   for (const auto& entry : fs::directory_iterator(part_)) {
-    if (entry.path().filename() != kLock) fs::remove_all(entry.path());
+    const bool kept = entry.path().filename() == kLock || (resumable_ && entry.path().filename() == kWork);
+    if (!kept) fs::remove_all(entry.path());
   }
+  if (resumable_) fs::create_directory(work());
+}
+
+fs::path OutputDirectory::work() const {
+  return resumable_ ? part_ / kWork : fs::path();
+}
+
+// Removed, but for work that a later run can go on with.
+void OutputDirectory::abandon(const fs::path& part) {
+  std::error_code error;
+  const fs::path work = part / kWork;
+  if (!fs::exists(work, error) || fs::is_empty(work, error)) return remove_stubbornly(part);
+  std::vector<fs::path> rest;
+  for (const auto& entry : fs::directory_iterator(part, error)) {
+    if (entry.path().filename() != kWork && entry.path().filename() != kLock) rest.push_back(entry.path());
+  }
+  for (const fs::path& path : rest) remove_stubbornly(path);
 }
 
 OutputDirectory::~OutputDirectory() {
   {
     std::lock_guard lock(pending_mutex);
-    if (pending_ && pending_parts().erase(part_) > 0) remove_stubbornly(part_);
+    if (pending_ && pending_parts().erase(part_) > 0) abandon(part_);
   }
   if (lock_ >= 0) close(lock_);
 }
 
 void OutputDirectory::commit() {
   if (!pending_) fail("{}: was written already", shown(target_));
+  if (resumable_) remove_stubbornly(work());
   try {
     sync_all(part_);
   } catch (const fs::filesystem_error& error) {
@@ -166,7 +188,7 @@ void OutputDirectory::commit() {
 
 void OutputDirectory::remove_all_pending() {
   std::lock_guard lock(pending_mutex);
-  for (const auto& part : pending_parts()) remove_stubbornly(part);
+  for (const auto& part : pending_parts()) abandon(part);
   pending_parts().clear();
 }
 

@@ -12,12 +12,14 @@
 #include "compress/calibrate.h"
 #include "compress/compress.h"
 #include "compress/estimate.h"
+#include "compress/sequences.h"
 
 namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string model, scheme, output, calibration, match = "octet", rounding = "half_even", kv_cache = "auto";
+  std::string model, scheme, output, calibration, algorithm, observer, match = "octet", rounding = "half_even",
+                                                                       kv_cache = "auto";
   std::vector<std::string> include;
   bool narrow_range = false, strict = false, force = false, dry_run = false;
   uint64_t seed = 0;
@@ -31,13 +33,24 @@ std::string command_of(const Options& o) {
     command += fmt::format(" --calibration {} --context {} --calibration-tokens {}", o.calibration, o.context,
                            o.calibration_tokens);
   }
+  if (!o.algorithm.empty()) command += " --algorithm " + o.algorithm;
+  if (!o.observer.empty()) command += " --observer " + o.observer;
   for (const std::string& module : o.include) command += " --include " + module;
   if (o.match != "octet") command += " --match " + o.match;
   if (o.rounding != "half_even") command += " --rounding " + o.rounding;
-  if (o.rounding == "stochastic") command += fmt::format(" --seed {}", o.seed);
+  if (o.seed != 0) command += fmt::format(" --seed {}", o.seed);
   if (o.narrow_range) command += " --narrow-range";
   if (o.kv_cache == "fp8") command += " --kv-cache " + o.kv_cache;
   return command;
+}
+
+// What the options say, or the best that is known where a calibration text is given and nothing said.
+Pipeline pipeline_of(const Options& o, const Scheme& scheme) {
+  const bool matched = o.match != "octet" || o.rounding != "half_even";
+  const bool best = !o.calibration.empty() && !matched && o.kv_cache != "fp8";
+  Pipeline pipeline = pipeline_named(o.algorithm.empty() ? (best ? "default" : "rtn") : o.algorithm, scheme);
+  if (!o.observer.empty()) pipeline.weights = pipeline.inputs = &observer_named(o.observer);
+  return pipeline;
 }
 
 CompressOptions compress_options(const Options& o) {
@@ -56,6 +69,7 @@ CompressOptions compress_options(const Options& o) {
     options.include_head = true;
   }
   options.kv_cache_fp8 = o.kv_cache == "fp8";
+  options.pipeline = pipeline_of(o, *options.scheme);
   options.force = o.force;
   if (!o.calibration.empty()) options.calibration = o.calibration;
   options.context = o.context;
@@ -123,16 +137,25 @@ int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOption
   return 0;
 }
 
-// Where nothing is fixed beforehand, a calibration text is not needed, and said so.
-CalibrationRanges watch_ranges(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                               Threads& threads) {
+// What calibration finds, or nothing, said, where a text is of no use.
+Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
+                          const WorkPlace& work, Threads& threads) {
   if (!options.calibration) return {};
-  if (!options.scheme->needs_calibration() && !options.kv_cache_fp8) {
+  const bool plain = options.pipeline.plain();
+  if (plain && !options.scheme->needs_calibration() && !options.kv_cache_fp8) {
     print_notice(
-        fmt::format("octet: {} fixes no ranges beforehand: the calibration text is not used", options.scheme->name));
+        fmt::format("octet: rounding to nearest for {} fixes no ranges beforehand: the calibration text is not used",
+                    options.scheme->name));
     return {};
   }
-  return calibrate(checkpoint, plan, options, read_text(options.calibration->string()), threads);
+  const std::string file = options.calibration->string(), text = calibration_text(read_text(file), file);
+  if (plain) return {calibrate(checkpoint, plan, options, text, threads), {}};
+  WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads);
+  if (result.resumed > 0) {
+    print_notice(fmt::format("octet: went on with {} of {} layers that an earlier run had finished", result.resumed,
+                             plan.model.layers));
+  }
+  return std::move(result.calibration);
 }
 
 int compress_model(const Options& given, const Common& common) {
@@ -147,7 +170,7 @@ int compress_model(const Options& given, const Common& common) {
   }
 
   Threads threads(common.threads);
-  const auto watch = [&] { return watch_ranges(checkpoint, plan, options, threads); };
+  const auto watch = [&](const WorkPlace& work) { return calibrate_for(checkpoint, plan, options, work, threads); };
   CompressResult result;
   {
     Progress progress(fmt::format("compressing to {}", options.scheme->name), static_cast<uint64_t>(plan.bytes_before),
@@ -181,7 +204,17 @@ std::string scheme_table() {
     text += fmt::format("\n  {:<17} {}{}", scheme.name, scheme.help,
                         scheme.needs_calibration() ? "; needs --calibration" : "");
   }
-  return text + "\n  INT8              the same as W8A8";
+  text += "\n  INT8              the same as W8A8\n\nAlgorithms";
+  for (const AlgorithmRow& row : algorithms()) text += fmt::format("\n  {:<17} {}", row.name, row.help);
+  text += "\n\nObservers";
+  for (const RangeObserver& row : range_observers()) text += fmt::format("\n  {:<17} {}", row.name, row.help);
+  return text;
+}
+
+std::vector<std::string> names_of_observers() {
+  std::vector<std::string> names;
+  for (const RangeObserver& row : range_observers()) names.emplace_back(row.name);
+  return names;
 }
 
 std::vector<std::string> names_of_matches() {
@@ -203,6 +236,10 @@ Run add_compress(CLI::App& app) {
   app.add_option("--calibration", o.calibration,
                  "a text on which ranges are watched, for schemes that fix them beforehand")
       ->type_name("FILE");
+  app.add_option("--algorithm", o.algorithm, "how good codes are found; several are joined by +")->type_name("NAME");
+  app.add_option("--observer", o.observer, "what proposes the ranges of scales")
+      ->type_name("NAME")
+      ->check(CLI::IsMember(names_of_observers()));
   app.add_option("--context", o.context, "tokens of a calibration sequence")
       ->type_name("N")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))

@@ -23,6 +23,8 @@ struct ModuleState {
   ModuleState(const Checkpoint& checkpoint, const ModulePlan& module) : source(checkpoint, module) {}
   MatrixSource source;
   Tensor scales;  // F32, as stored
+  std::once_flag encode;
+  std::map<std::string, Tensor> encoded;  // what an algorithm made of it, by name
 };
 
 // Modules that share the range of one scale.
@@ -46,7 +48,7 @@ struct Job {
 class ShardWriter {
  public:
   ShardWriter(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-              const CalibrationRanges& calibration, const std::function<void(int64_t)>& advance)
+              const Calibration& calibration, const std::function<void(int64_t)>& advance)
       : checkpoint_(checkpoint),
         plan_(plan),
         options_(options),
@@ -177,7 +179,8 @@ class ShardWriter {
   void drop_pages(const Job& job) {
     if (job.step == Step::look) return;
     const OutputTensor& tensor = plan_.tensors[job.tensor];
-    if (tensor.part == Part::copy) checkpoint_.drop(tensor.info.name);
+    if (calibration_.made.has_tensor(tensor.info.name)) calibration_.made.drop(tensor.info.name);
+    if (tensor.part == Part::copy && checkpoint_.has(tensor.info.name)) checkpoint_.drop(tensor.info.name);
     if (tensor.part == Part::codes || tensor.part == Part::numbers) state(tensor.module).source.drop();
     if (tensor.part == Part::scales) state(tensor.module).scales = Tensor();
   }
@@ -185,7 +188,7 @@ class ShardWriter {
   void look(const Job& job) {
     const int index = static_cast<int>(job.tensor);
     const ModulePlan& module = plan_.modules[job.tensor];
-    const Tensor rows = state(index).source.rows(job.begin, job.count, module.dtype);
+    const Tensor rows = rows_of(index, job.begin, job.count, module.dtype);
     const float range = minmax_ranges(rows, per_tensor(module.to->weights->format)).f32()[0];
     if (!std::isfinite(range)) scales_of_range(module, index, range);
     RangeState& set = ranges_[static_cast<size_t>(module.range_set)];
@@ -201,6 +204,7 @@ class ShardWriter {
 
   std::span<const std::byte> make(const Job& job, int64_t ticket, Turnstile& turnstile, std::vector<std::byte>& made) {
     const OutputTensor& tensor = plan_.tensors[job.tensor];
+    if (is_made(tensor)) return made_already(tensor, job, made);
     switch (tensor.part) {
       case Part::copy:
         return copied(tensor, job, made);
@@ -212,6 +216,49 @@ class ShardWriter {
         turnstile.wait(ticket);  // its module's codes, and with them their scales, are made
         return small(tensor, made);
     }
+  }
+
+  bool is_made(const OutputTensor& tensor) const {
+    if (calibration_.made.has_tensor(tensor.info.name)) return true;
+    const bool of_module = tensor.module >= 0 && tensor.part != Part::k_scale && tensor.part != Part::v_scale;
+    return of_module && calibration_.made.has_module(plan_.modules[static_cast<size_t>(tensor.module)].name);
+  }
+
+  // Rows of codes or numbers, bytes of what is copied, or all of what is small.
+  std::span<const std::byte> made_already(const OutputTensor& tensor, const Job& job, std::vector<std::byte>& made) {
+    const Tensor whole = tensor_made(tensor);
+    if (tensor.part != Part::copy && tensor.part != Part::numbers && tensor.part != Part::codes) {
+      made.assign(whole.raw(), whole.raw() + whole.bytes());
+      return made;
+    }
+    const int64_t unit = tensor.part == Part::copy ? 1 : whole.bytes() / whole.size(0);
+    const std::byte* const begin = whole.raw() + job.begin * unit;
+    made.assign(begin, begin + job.count * unit);
+    return made;
+  }
+
+  Tensor tensor_made(const OutputTensor& tensor) {
+    if (calibration_.made.has_tensor(tensor.info.name)) {
+      const Tensor x = calibration_.made.tensor(tensor.info.name);
+      return x.dtype() == tensor.info.dtype ? x : from_f32(to_f32(x), tensor.info.dtype);
+    }
+    const ModulePlan& module = plan_.modules[static_cast<size_t>(tensor.module)];
+    ModuleState& of = state(tensor.module);
+    std::call_once(of.encode, [&] {
+      const QTensor q = calibration_.made.module(module.name, *module.to->weights, module.to->activations);
+      const DType scales = module.scales == DType::U8 ? module.dtype : module.scales;
+      const std::vector<TensorInfo> infos = plan_qtensor(module.name, *module.to, module.n, module.k, scales);
+      const std::vector<Tensor> tensors = encode_qtensor(q, *module.to, scales);
+      for (size_t i = 0; i < infos.size(); ++i) of.encoded[infos[i].name] = tensors[i];
+    });
+    return of.encoded.at(tensor.info.name);
+  }
+
+  // Rows of a module's numbers; those of a rotated head were made.
+  Tensor rows_of(int index, int64_t begin, int64_t count, DType dtype) {
+    const std::string name = plan_.modules[static_cast<size_t>(index)].name + ".weight";
+    if (calibration_.made.has_tensor(name)) return calibration_.made.tensor(name).rows(begin, count);
+    return state(index).source.rows(begin, count, dtype);
   }
 
   // Bytes of the mapped file itself, or a copy of the piece where its numbers lie at an odd address.
@@ -242,7 +289,7 @@ class ShardWriter {
     const ModulePlan& module = plan_.modules[static_cast<size_t>(tensor.module)];
     const Quantization& q = *module.to->weights;
     ModuleState& of = state(tensor.module);
-    const Tensor rows = of.source.rows(job.begin, job.count, module.dtype);
+    const Tensor rows = rows_of(tensor.module, job.begin, job.count, module.dtype);
     Tensor scales;
     if (module.range_set >= 0) {
       scales = scales_of_range(module, tensor.module, ranges_[static_cast<size_t>(module.range_set)].range);
@@ -305,13 +352,13 @@ class ShardWriter {
 
   // Fused modules have one input, and one scale for it.
   StaticScale input_scale(const ModulePlan& module) const {
-    const auto seen = calibration_.inputs.find(module.name);
-    if (seen == calibration_.inputs.end()) fail("{}: calibration saw no input of it", module.name);
+    const auto seen = calibration_.ranges.inputs.find(module.name);
+    if (seen == calibration_.ranges.inputs.end()) fail("{}: calibration saw no input of it", module.name);
     return static_scale(seen->second.min, seen->second.max, *module.to->activations, module.scales);
   }
 
   Tensor cache_scale(const OutputTensor& tensor) const {
-    const auto& ranges = tensor.part == Part::k_scale ? calibration_.keys : calibration_.values;
+    const auto& ranges = tensor.part == Part::k_scale ? calibration_.ranges.keys : calibration_.ranges.values;
     const SeenRange& seen = ranges.at(static_cast<size_t>(tensor.module));
     return one_scale(static_scale(seen.min, seen.max, per_tensor(Format::E4M3), tensor.info.dtype).scale, tensor.info);
   }
@@ -319,7 +366,7 @@ class ShardWriter {
   const Checkpoint& checkpoint_;
   const Plan& plan_;
   const CompressOptions& options_;
-  const CalibrationRanges& calibration_;
+  const Calibration& calibration_;
   const std::function<void(int64_t)>& advance_;
   std::vector<std::unique_ptr<ModuleState>> modules_;
   std::vector<RangeState> ranges_;
@@ -345,7 +392,7 @@ std::string shard_name(const Plan& plan, size_t shard) {
 }
 
 void write_weights(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                   const CalibrationRanges& calibration, const std::filesystem::path& directory, Threads& threads,
+                   const Calibration& calibration, const std::filesystem::path& directory, Threads& threads,
                    const std::function<void(int64_t bytes)>& advance) {
   ShardWriter writer(checkpoint, plan, options, calibration, advance);
   for (size_t shard = 0, begin = 0; shard < plan.shard_ends.size(); begin = plan.shard_ends[shard++]) {

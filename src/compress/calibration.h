@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/made.h"
 #include "quant/observer/stream.h"
 
 namespace octet {
@@ -11,6 +12,12 @@ namespace octet {
 struct CalibrationRanges {
   std::map<std::string, SeenRange, std::less<>> inputs;  // by module
   std::vector<SeenRange> keys, values;                   // by layer
+};
+
+/// What is known before the output is written: ranges, and the tensors that an algorithm made already.
+struct Calibration {
+  CalibrationRanges ranges;
+  Made made;
 };
 
 }  // namespace octet

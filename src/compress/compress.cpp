@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 #include "base/output.h"
+#include "base/sha256.h"
 #include "compress/apply.h"
 #include "compress/save.h"
 
@@ -36,6 +37,13 @@ class InputHashes {
   std::future<std::map<std::string, std::string>> work_;
 };
 
+// What decides every byte of the work.
+std::string identity_of(const CompressOptions& options, const std::map<std::string, std::string>& hashes) {
+  std::string text = OCTET_VERSION + ("\n" + options.command) + "\n";
+  for (const auto& [file, hash] : hashes) text += hash + " " + file + "\n";
+  return sha256_hex(text);
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -43,13 +51,22 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                        const std::function<CalibrationRanges()>& watch, Threads& threads,
+                        const std::function<Calibration(const WorkPlace&)>& watch, Threads& threads,
                         const std::function<void(int64_t bytes)>& advance) {
   const auto start = std::chrono::steady_clock::now();
   CompressResult result{.bytes_before = plan.bytes_before, .bytes_after = plan.bytes_after};
-  OutputDirectory output(options.output, options.force);
-  InputHashes hashes(checkpoint, options);
-  write_weights(checkpoint, plan, options, watch(), output.path(), threads, advance);
+  const bool resumable = !options.pipeline.plain();
+  OutputDirectory output(options.output, options.force, resumable);
+  InputHashes input_hashes(checkpoint, options);
+  WorkPlace work{output.work()};
+  std::map<std::string, std::string> hashes;
+  if (resumable) {
+    hashes = input_hashes.get();
+    work.identity = identity_of(options, hashes);
+  }
+  const Calibration calibration = watch(work);
+  write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);
+  if (!resumable) hashes = input_hashes.get();
   write_config(checkpoint, plan, output.path());
   for (const OtherFile& file : other_files(checkpoint)) {
     if (file.left_out.empty()) {
@@ -58,7 +75,7 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
       result.notices.push_back(fmt::format("{} {}: left out", printable(file.path.filename().string()), file.left_out));
     }
   }
-  write_provenance(options, hashes.get(), output.path());
+  write_provenance(options, hashes, output.path());
   result.layers = static_cast<int64_t>(plan.modules.size());
   result.seconds = seconds_since(start);
   const auto sync = std::chrono::steady_clock::now();

@@ -4,6 +4,7 @@
 #include "base/threads.h"
 #include "compress/calibration.h"
 #include "compress/plan.h"
+#include "compress/walk.h"
 
 namespace octet {
 
@@ -15,10 +16,11 @@ struct CompressResult {
 };
 
 /// Writes the compressed model as plan.h says into options.output, which appears whole or not at all. `checkpoint` is
-/// that of options.model. `watch` gives the ranges that calibration finds; it is called once the output is known to be
-/// writable. `advance` is told the bytes of the input as they are done.
+/// that of options.model. `watch` gives what calibration finds; it is called once the output is known to be writable,
+/// with a place where its work may stand until a later run with the same options goes on with it. `advance` is told the
+/// bytes of the input as they are done.
 CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                        const std::function<CalibrationRanges()>& watch, Threads& threads,
+                        const std::function<Calibration(const WorkPlace&)>& watch, Threads& threads,
                         const std::function<void(int64_t bytes)>& advance);
 
 }  // namespace octet

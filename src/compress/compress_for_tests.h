@@ -122,7 +122,11 @@ inline CompressResult compress_with(CompressOptions options, int threads = 2) {
   const Plan plan = make_plan(checkpoint, options);
   Threads crew(threads);
   return compress(
-      checkpoint, plan, options, [&] { return some_ranges(plan); }, crew, [](int64_t) {});
+      checkpoint, plan, options,
+      [&](const WorkPlace&) {
+        return Calibration{some_ranges(plan), {}};
+      },
+      crew, [](int64_t) {});
 }
 
 inline Json config_of(const std::filesystem::path& directory) {

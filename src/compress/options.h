@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/pipeline.h"
 #include "quant/options.h"
 #include "tensor/scheme.h"
 
@@ -15,12 +16,14 @@ struct CompressOptions {
   std::filesystem::path model, output;
   const Scheme* scheme = nullptr;
   QuantizeOptions quantize;
+  Pipeline pipeline;          // what is done besides rounding to the nearest; more than that needs a calibration text
   bool include_head = false;  // lm_head too
   bool kv_cache_fp8 = false;  // scales of an FP8 key-value cache
   bool force = false;         // replace the output
   std::optional<std::filesystem::path> calibration;
   int64_t context = 512;  // tokens of a calibration sequence, BOS among them
   int64_t calibration_tokens = 65536;
+  int64_t activation_bytes = int64_t{512} << 20;  // of activations held in memory; more go to a file
   int64_t shard_bytes = 5'000'000'000;
   std::string command;  // to repeat it, for octet.json
 };

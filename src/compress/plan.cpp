@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/json.h"
+#include "base/units.h"
 #include "compress/modules.h"
 #include "compress/required_tensors.h"
+#include "compress/rotate_ends.h"
 
 namespace octet {
 namespace {
@@ -37,7 +39,7 @@ class TensorPlanner {
 
   void run() {
     for (const std::string& name : checkpoint_.names()) place(name);
-    if (plan_.unties_head) place_module(module_of_.find(kHead)->second);
+    if (plan_.unties_head) place_head();
     if (options_.kv_cache_fp8) place_cache_scales();
     for (OutputTensor& tensor : plan_.tensors) {
       tensor.info.bytes = elements_of(tensor.info.shape) * bytes_of(tensor.info.dtype);
@@ -78,6 +80,15 @@ class TensorPlanner {
       const Part part = part_named(info.name);
       plan_.tensors.push_back({std::move(info), part, index});
     }
+  }
+
+  // A head of its own, of codes or, where only the rotation needs one, of numbers.
+  void place_head() {
+    const auto module = module_of_.find(kHead);
+    if (module != module_of_.end()) return place_module(module->second);
+    TensorInfo info = checkpoint_.info(kEmbedding);
+    info.name = std::string(kHead) + ".weight";
+    plan_.tensors.push_back({std::move(info), Part::copy});
   }
 
   // Cache scales go with the scheme that had them, or are made anew.
@@ -154,7 +165,18 @@ void check_options(const CompressOptions& options) {
   if (!scheme.weights && options.kv_cache_fp8) {
     throw UsageError("--kv-cache fp8 stores scales beside a compressed model; UNQUANTIZED has no place for them");
   }
+  if (!scheme.weights && !options.pipeline.plain()) {
+    throw UsageError(fmt::format("--algorithm is of no use for {}, which rounds nothing", scheme.name));
+  }
+  if (!options.pipeline.plain() && options.quantize.match != Match::octet) {
+    throw UsageError(
+        "--match says that another program's round to nearest comes out, bit for bit: it goes with --algorithm rtn");
+  }
   if (options.calibration) return;
+  if (!options.pipeline.plain()) {
+    throw UsageError(
+        "--algorithm watches what the layers are given: give a text to watch it on with --calibration FILE");
+  }
   if (scheme.needs_calibration()) {
     throw UsageError(fmt::format(
         "{} fixes the range of every layer's input beforehand: give a text to watch it on with --calibration FILE",
@@ -178,6 +200,11 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   plan.model.dtype = checkpoint.info(kEmbedding).dtype;
   check_options(options);
   plan_modules(checkpoint, options, plan);
+  if (options.pipeline.rotation && plan.model.tied && !has_even_final_norm(checkpoint)) {
+    plan.unties_head = true;  // its norm's weight goes into the head alone
+    plan.warnings.push_back(fmt::format("{}: rotation gives the tied head numbers of its own, {} more", where,
+                                        human_bytes(static_cast<double>(checkpoint.info(kEmbedding).bytes))));
+  }
   require_tensors_beside_modules(checkpoint, plan);
   if (!options.scheme->weights && plan.modules.empty()) {
     plan.warnings.push_back(fmt::format("{}: is not compressed, its numbers are copied as they are",

@@ -48,7 +48,13 @@ Tensor observe_ranges(const Tensor& w, const Quantization& q, const RangeObserve
       kernels::to_float(format, w.raw() + top * k * width, count * k, rows.data());
       for (int64_t g = 0; g < groups; ++g) {
         const int64_t begin = g * extent.columns;
-        NumberSet set{rows.data() + begin, count, std::min(extent.columns, k - begin), k, nullptr, w.dtype(), 0};
+        NumberSet set{rows.data() + begin,
+                      count,
+                      std::min(extent.columns, k - begin),
+                      k,
+                      nullptr,
+                      options.dtype.value_or(w.dtype()),
+                      0};
         if (!options.importance.empty()) set.importance = options.importance.data() + begin;
         bool finite = true;
         for (int64_t row = 0; row < count; ++row) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -13,6 +14,7 @@ namespace octet {
 struct RangeOptions {
   QuantizeOptions quantize;
   std::span<const float> importance;  // [K] of each column's squared error; empty: all count alike
+  std::optional<DType> dtype;         // that scales are stored for; none: the tensor's own
   double percentile = 99.99;          // of magnitudes that the range covers, for the observer of that name
 };
 

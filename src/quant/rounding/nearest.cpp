@@ -101,4 +101,13 @@ void round_to_nearest(const Tensor& w, int64_t first_row, const Quantization& q,
   }
 }
 
+void round_rows_to_nearest(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
+                           Threads& threads, std::byte* codes) {
+  const int64_t n = w.size(0), k = w.size(1), step = extent_of(q, n, k).rows;
+  threads.for_range((n + step - 1) / step, 1, [&](int64_t first, int64_t last) {
+    const int64_t begin = first * step, count = std::min(n, last * step) - begin;
+    round_to_nearest(w.rows(begin, count), begin, q, scales.rows(first, last - first), options, codes + begin * k);
+  });
+}
+
 }  // namespace octet

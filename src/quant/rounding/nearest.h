@@ -1,4 +1,5 @@
 #pragma once
+#include "base/threads.h"
 #include "quant/options.h"
 #include "tensor/tensor.h"
 
@@ -9,5 +10,8 @@ namespace octet {
 /// INT8, E4M3 or E5M2.
 void round_to_nearest(const Tensor& w, int64_t first_row, const Quantization& q, const Tensor& scales,
                       const QuantizeOptions& options, std::byte* codes);
+/// All of a matrix, on all threads.
+void round_rows_to_nearest(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
+                           Threads& threads, std::byte* codes);
 
 }  // namespace octet

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "kernels/convert/convert.h"
 #include "ops/linear.h"
 #include "quant/quantize.h"
@@ -133,6 +134,13 @@ std::span<const Smoothing> smoothings() {
   return kSmoothings;
 }
 
+const Smoothing& smoothing_named(std::string_view name) {
+  for (const Smoothing& smoothing : kSmoothings) {
+    if (smoothing.name == name) return smoothing;
+  }
+  throw UsageError(fmt::format("there is no smoothing {}", name));
+}
+
 std::vector<float> smoothquant_factors(const SmoothingStatistics& s, double strength) {
   std::vector<float> factors(s.input_max.size());
   for (size_t j = 0; j < factors.size(); ++j) {
@@ -178,6 +186,11 @@ void add_weight_statistics(const Tensor& w, SmoothingStatistics& s, Threads& thr
           static_cast<float>(sums[static_cast<size_t>(j - begin)] / static_cast<double>(n));
     }
   });
+}
+
+std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
+                                   const SmoothingTarget& target, double strength) {
+  return smoothing.factors(shared(statistics, target.share), strength);
 }
 
 SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics, const Tensor& x,

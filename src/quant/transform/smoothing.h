@@ -25,6 +25,8 @@ struct Smoothing {
   std::string_view help;
 };
 std::span<const Smoothing> smoothings();
+/// "smoothquant" or "awq".
+const Smoothing& smoothing_named(std::string_view name);
 
 /// s = max|x|^α / max|w|^(1-α) (SmoothQuant: Xiao et al. 2022, arXiv:2211.10438).
 std::vector<float> smoothquant_factors(const SmoothingStatistics& s, double strength);
@@ -49,6 +51,10 @@ struct SmoothingResult {
   double strength = 0;
   double error = 1, error_before = 1;  // Σ‖x·wᵀ - x̂·ŵᵀ‖² / ‖x·wᵀ‖² of all matrices, rounded to the nearest
 };
+
+/// The factors of one strength.
+std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
+                                   const SmoothingTarget& target, double strength);
 
 /// Tries strengths 0, 1/steps … 1 of a smoothing, and none, on rows x [M,K] that the input took: those factors whose
 /// quantized products come nearest to the products in float.

@@ -1,0 +1,100 @@
+#include "compress/input_statistics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "kernels/convert/convert.h"
+
+namespace octet {
+namespace {
+
+constexpr int64_t kChannels = 64;  // that a thread takes at once
+
+}  // namespace
+
+std::vector<float> InputStatistics::magnitudes() const {
+  std::vector<float> result(max.size());
+  for (size_t j = 0; j < result.size(); ++j) result[j] = std::max(-min[j], max[j]);
+  return result;
+}
+
+void InputStatistics::divide(const std::vector<float>& factors, Threads& threads) {
+  for (size_t j = 0; j < factors.size(); ++j) {
+    min[j] /= factors[j];
+    max[j] /= factors[j];
+    mean[j] /= factors[j];
+    mean_magnitude[j] /= factors[j];
+  }
+  for (int64_t i = 0; i < samples.elements(); ++i) samples.f32()[i] /= factors[static_cast<size_t>(i) % factors.size()];
+  if (hessian) hessian->divide_columns(factors, threads);
+}
+
+StatisticsKeeper::StatisticsKeeper(std::vector<std::string> leaders, const Wanted& wanted, Threads& threads)
+    : leaders_(std::move(leaders)), wanted_(wanted), threads_(threads) {}
+
+void StatisticsKeeper::linear_input(std::string_view module, const Tensor& x) {
+  if (std::find(leaders_.begin(), leaders_.end(), module) == leaders_.end()) return;
+  Growing& growing = growing_[std::string(module)];
+  if (growing.rows == 0) {
+    const auto k = static_cast<size_t>(x.size(1));
+    growing.sums.resize(k);
+    growing.magnitudes.resize(k);
+    InputStatistics& s = growing.statistics;
+    s.min.resize(k);
+    s.max.resize(k);
+    s.samples = Tensor({std::min(wanted_.samples, wanted_.rows), x.size(1)});
+    if (wanted_.hessians) s.hessian.emplace(x.size(1), wanted_.format);
+  }
+  if (!std::isfinite(kernels::amax(x.f32(), x.elements()))) {
+    fail("{}: its input becomes infinite or NaN on the calibration text; the model is damaged", module);
+  }
+  add(growing, x);
+  if (growing.statistics.hessian) growing.statistics.hessian->add(x, threads_);
+}
+
+void StatisticsKeeper::add(Growing& growing, const Tensor& x) {
+  const int64_t m = x.size(0), k = x.size(1);
+  InputStatistics& s = growing.statistics;
+  threads_.for_range(k, kChannels, [&](int64_t begin, int64_t end) {  // a channel belongs to one thread
+    for (int64_t row = 0; row < m; ++row) {
+      for (int64_t j = begin; j < end; ++j) {
+        const float value = x.f32()[row * k + j];
+        const auto at = static_cast<size_t>(j);
+        s.min[at] = std::min(s.min[at], value);
+        s.max[at] = std::max(s.max[at], value);
+        growing.sums[at] += value;
+        growing.magnitudes[at] += std::abs(value);
+      }
+    }
+  });
+  keep_samples(growing, x);
+  growing.rows += m;
+}
+
+// Sample i is row i · rows / samples of all that will come.
+void StatisticsKeeper::keep_samples(Growing& growing, const Tensor& x) const {
+  Tensor& samples = growing.statistics.samples;
+  const int64_t count = samples.size(0), k = x.size(1);
+  for (; growing.kept < count; ++growing.kept) {
+    const int64_t row = growing.kept * wanted_.rows / count - growing.rows;
+    if (row >= x.size(0)) break;
+    std::memcpy(samples.f32() + growing.kept * k, x.f32() + row * k, static_cast<size_t>(k) * sizeof(float));
+  }
+}
+
+InputStatistics StatisticsKeeper::take(const std::string& leader) {
+  const auto found = growing_.find(leader);
+  if (found == growing_.end()) fail("{}: calibration saw no input of it", leader);
+  Growing& growing = found->second;
+  InputStatistics s = std::move(growing.statistics);
+  s.samples = s.samples.rows(0, growing.kept);
+  for (size_t j = 0; j < growing.sums.size(); ++j) {
+    s.mean.push_back(static_cast<float>(growing.sums[j] / static_cast<double>(growing.rows)));
+    s.mean_magnitude.push_back(static_cast<float>(growing.magnitudes[j] / static_cast<double>(growing.rows)));
+  }
+  growing_.erase(found);
+  return s;
+}
+
+}  // namespace octet

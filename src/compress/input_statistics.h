@@ -1,0 +1,54 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ops/context.h"
+#include "quant/hessian.h"
+#include "quant/observer/stream.h"
+
+namespace octet {
+
+/// What is kept of the input [M,K] of the linear modules that share it.
+struct InputStatistics {
+  std::vector<float> min, max, mean, mean_magnitude;  // of each channel, [K]
+  Tensor samples;                                     // F32 [S,K], rows spread over the text
+  std::optional<Hessian> hessian;                     // nullopt: not wanted
+
+  /// max |x| of each channel.
+  std::vector<float> magnitudes() const;
+  /// Channel j of x is divided by factors[j] from now on.
+  void divide(const std::vector<float>& factors, Threads& threads);
+};
+
+/// Watches one layer: `leaders` are the modules that stand for their input (fused_name).
+class StatisticsKeeper : public Observer {
+ public:
+  struct Wanted {
+    bool hessians = false;
+    Format format = Format::F32;  // in which they are multiplied
+    int64_t rows = 0;             // that will come
+    int64_t samples = 256;        // rows that are kept at most
+  };
+  StatisticsKeeper(std::vector<std::string> leaders, const Wanted& wanted, Threads& threads);
+
+  void linear_input(std::string_view module, const Tensor& x) override;
+  void keys_and_values(std::string_view, const Tensor&, const Tensor&) override {}
+  /// The statistics of a leader; Error if nothing came.
+  InputStatistics take(const std::string& leader);
+
+ private:
+  struct Growing {
+    std::vector<double> sums, magnitudes;
+    InputStatistics statistics;
+    int64_t rows = 0, kept = 0;
+  };
+  void add(Growing& growing, const Tensor& x);
+  void keep_samples(Growing& growing, const Tensor& x) const;
+  std::vector<std::string> leaders_;
+  Wanted wanted_;
+  Threads& threads_;
+  std::map<std::string, Growing, std::less<>> growing_;
+};
+
+}  // namespace octet

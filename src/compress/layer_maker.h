@@ -1,0 +1,52 @@
+#pragma once
+#include "compress/input_statistics.h"
+#include "compress/layer_source.h"
+#include "compress/made.h"
+#include "compress/pipeline.h"
+
+namespace octet {
+
+/// What was decided for the inputs of one layer.
+struct SmoothingNote {
+  std::string leader;
+  double strength = 0, error = 0, error_before = 0;
+};
+
+/// Makes one layer: smooths, finds ranges, rounds and corrects, as the pipeline says, from the statistics of the
+/// layer's inputs.
+class LayerMaker {
+ public:
+  LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan& plan, const Pipeline& pipeline,
+             const QuantizeOptions& options, Threads& threads);
+
+  MadeLayer make();
+  const std::vector<SmoothingNote>& notes() const { return notes_; }
+
+  /// The modules that stand for the inputs of a layer.
+  static std::vector<std::string> leaders(int64_t layer);
+
+ private:
+  using Names = std::span<const std::string_view>;
+  void smooth_behind_norm(std::string_view norm, Names behind);
+  void smooth_between(std::string_view from, std::string_view to);
+  std::vector<float> search(Names behind, std::vector<int32_t> share);
+  void make_group(Names names);
+  Tensor ranges_of(const Tensor& w, const ModulePlan& plan, const InputStatistics& statistics) const;
+  std::vector<Tensor> ranges_of_group(Names names);
+  void make_module(std::string_view name, const Tensor& w, const Tensor& ranges, const GptqFactor* factor);
+  void correct(std::string_view name, const Tensor& w, const QTensor& q);
+  void set_input_scale(QTensor& q, const ModulePlan& plan, const InputStatistics& statistics) const;
+  InputStatistics& statistics_of(std::string_view name);
+  bool quantizes(Names names) const;
+
+  LayerSource& source_;
+  const Plan& plan_;
+  const Pipeline& pipeline_;
+  const QuantizeOptions& options_;
+  Threads& threads_;
+  std::map<std::string, InputStatistics, std::less<>> statistics_;  // by leader
+  MadeLayer made_;
+  std::vector<SmoothingNote> notes_;
+};
+
+}  // namespace octet

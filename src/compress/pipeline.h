@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "quant/observer/observer.h"
+#include "quant/rounding/gptq.h"
+#include "quant/transform/smoothing.h"
+#include "tensor/scheme.h"
+
+namespace octet {
+
+enum class RoundingAlgorithm : uint8_t { nearest, gptq, learned };
+
+/// What is done to the matrices of a model, in this order: transforms change weights and keep the function, a range
+/// gives scales, a rounding gives codes, a correction goes into the bias. Any of one kind goes with any of the next.
+struct Pipeline {
+  bool rotation = false;                 // of the residual stream (R1) and of heads (R2)
+  const Smoothing* smoothing = nullptr;  // nullptr: none
+  double smoothing_strength = -1;        // < 0: searched for each layer
+  const RangeObserver* weights = &range_observers()[0];
+  const RangeObserver* inputs = &range_observers()[0];  // of static activations
+  RoundingAlgorithm rounding = RoundingAlgorithm::nearest;
+  GptqOptions gptq;
+  bool bias_correction = false;
+
+  /// Nothing but rounding to the nearest with ranges that clip nothing: needs no text.
+  bool plain() const;
+};
+
+/// "rtn", "default" (the best that is known for the scheme), or names of the list joined by "+":
+/// rotation+smoothquant+gptq. Throws UsageError listing the names.
+Pipeline pipeline_named(std::string_view name, const Scheme& scheme);
+
+struct AlgorithmRow {
+  std::string_view name, help;
+};
+std::span<const AlgorithmRow> algorithms();
+
+}  // namespace octet

@@ -1,0 +1,119 @@
+#include "compress/sequences.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/json.h"
+#include "models/rope.h"
+#include "text/tokenizer.h"
+
+namespace octet {
+namespace {
+
+constexpr int64_t kBytesOfAToken = 32;  // more of a text is not read than the tokens wanted can have
+
+int32_t first_token(const DecoderConfig& config, const std::string& directory) {
+  if (config.bos >= 0) return config.bos;
+  if (!config.eos.empty()) return config.eos[0];
+  fail("{}: config.json names neither bos_token_id nor eos_token_id, so there is no token to begin a text with",
+       directory);
+}
+
+// The beginning of a text, without half a character at its end.
+std::string_view beginning_of(std::string_view text, int64_t bytes) {
+  if (static_cast<int64_t>(text.size()) <= bytes) return text;
+  auto size = static_cast<size_t>(bytes);
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
+bool is_binary(std::string_view text) {
+  return text.substr(0, 1 << 16).find('\0') != std::string_view::npos;
+}
+
+// "text" of one line of JSON.
+std::string text_of_line(std::string_view line, const std::string& where) {
+  const Json object = parse_json(line, where);
+  if (object.is_object() && object.contains("text") && object["text"].is_string()) return object["text"];
+  if (object.is_object() && object.contains("messages")) {
+    fail("{}: holds messages of a chat, which need a chat template; give their text in a field text", where);
+  }
+  fail("{}: has no field text that is a string", where);
+}
+
+}  // namespace
+
+std::string calibration_text(std::string raw, const std::string& file) {
+  const std::string name = printable(file);
+  if (is_binary(raw)) fail("{}: is not a text: it holds zero bytes", name);
+  const bool lines = file.ends_with(".jsonl") || file.ends_with(".ndjson");
+  if (!lines) return raw;
+  std::string text;
+  int64_t number = 0;
+  for (size_t begin = 0; begin < raw.size();) {
+    const size_t end = std::min(raw.find('\n', begin), raw.size());
+    const std::string_view line = std::string_view(raw).substr(begin, end - begin);
+    ++number;
+    begin = end + 1;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (!text.empty()) text += "\n\n";
+    text += text_of_line(line, fmt::format("{}, line {}", name, number));
+  }
+  return text;
+}
+
+Sequences sequences_of(const Checkpoint& checkpoint, const DecoderConfig& config, const SequenceOptions& options,
+                       std::string_view text) {
+  const Tokenizer tokenizer = Tokenizer::load(checkpoint.directory());
+  std::vector<int32_t> tokens = tokenizer.encode(beginning_of(text, options.tokens * kBytesOfAToken));
+  if (tokens.empty()) fail("{}: there is no text in it to watch the model on", printable(options.source));
+  tokens.resize(std::min(tokens.size(), static_cast<size_t>(options.tokens)));
+
+  const int32_t first = first_token(config, checkpoint.directory().string());
+  const auto length = static_cast<size_t>(options.context - 1);
+  Sequences sequences;
+  for (size_t begin = 0; begin < tokens.size(); begin += length) {
+    const size_t count = std::min(length, tokens.size() - begin);
+    sequences.begins.push_back(static_cast<int64_t>(sequences.tokens.size()));
+    sequences.tokens.push_back(first);
+    sequences.tokens.insert(sequences.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(begin),
+                            tokens.begin() + static_cast<std::ptrdiff_t>(begin + count - 1));
+  }
+  sequences.begins.push_back(static_cast<int64_t>(sequences.tokens.size()));
+  return sequences;
+}
+
+void for_batches(const Sequences& sequences, int64_t tokens, const std::function<void(int64_t, int64_t)>& visit) {
+  for (int64_t first = 0; first < sequences.count();) {
+    int64_t last = first + 1;
+    const auto rows_until = [&](int64_t end) {
+      return sequences.begins[static_cast<size_t>(end)] - sequences.begins[static_cast<size_t>(first)];
+    };
+    while (last < sequences.count() && rows_until(last + 1) <= tokens) ++last;
+    visit(first, last);
+    first = last;
+  }
+}
+
+Tensor run_layer(Context& ctx, const DecoderConfig& config, const DecoderLayer& layer, const Sequences& sequences,
+                 int64_t first, int64_t last, Tensor x) {
+  DecoderConfig one_layer = config;  // what a cache of the layer at work needs
+  one_layer.layers = 1;
+  std::vector<KvCache> caches;
+  std::vector<RopeTable> ropes;
+  std::vector<Segment> segments;
+  caches.reserve(static_cast<size_t>(last - first));
+  ropes.reserve(static_cast<size_t>(last - first));
+  const int64_t row = sequences.begins[static_cast<size_t>(first)];
+  for (int64_t i = first; i < last; ++i) {
+    const int64_t begin = sequences.begins[static_cast<size_t>(i)];
+    const int64_t count = sequences.begins[static_cast<size_t>(i) + 1] - begin;
+    caches.emplace_back(one_layer, config.dtype == DType::BF16 ? Format::BF16 : Format::F32, count);
+    ropes.emplace_back(make_rope(config.rope, config.head_dim, config.max_positions, count), 0, count);
+    segments.push_back({begin - row, count, 0, &caches.back(), &ropes.back()});
+  }
+  return layer.forward(ctx, std::move(x), segments);
+}
+
+}  // namespace octet

@@ -1,0 +1,240 @@
+#include "compress/walk.h"
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/output.h"
+#include "base/progress.h"
+#include "compress/activations.h"
+#include "compress/modules.h"
+#include "compress/rotate_ends.h"
+#include "compress/sequences.h"
+#include "kernels/convert/convert.h"
+#include "models/architectures.h"
+#include "models/load.h"
+#include "ops/elementwise.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kBatchTokens = 1024;  // that go through a layer at once
+
+// Keeps the ends of keys and values.
+class CacheRangeKeeper : public Observer {
+ public:
+  void linear_input(std::string_view, const Tensor&) override {}
+  void keys_and_values(std::string_view, const Tensor& k, const Tensor& v) override {
+    widen(keys, k);
+    widen(values, v);
+  }
+  SeenRange keys, values;
+
+ private:
+  static void widen(SeenRange& range, const Tensor& x) {
+    const kernels::MinMax ends = kernels::min_max(x.f32(), x.elements());
+    range.min = std::min(range.min, ends.min);
+    range.max = std::max(range.max, ends.max);
+  }
+};
+
+Weight& weight_of(DecoderLayer& layer, std::string_view name) {
+  Weight* const weights[] = {&layer.attention.q, &layer.attention.k, &layer.attention.v, &layer.attention.o,
+                             &layer.mlp.gate,    &layer.mlp.up,      &layer.mlp.down};
+  for (size_t i = 0; i < std::size(kLayerLinears); ++i) {
+    if (kLayerLinears[i] == name) return *weights[i];
+  }
+  fail("{}: is not a linear module of a layer", name);
+}
+
+class Walk {
+ public:
+  Walk(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options, std::string_view text,
+       const WorkPlace& work, Threads& threads)
+      : checkpoint_(checkpoint),
+        plan_(plan),
+        options_(options),
+        work_(work),
+        threads_(threads),
+        ctx_(threads),
+        loader_(checkpoint, threads),
+        sequences_(sequences_of(checkpoint, plan.model,
+                                {options.calibration->string(), options.context, options.calibration_tokens}, text)) {
+    if (options.pipeline.rotation) rotations_.emplace(plan.model, options.quantize.seed);
+  }
+
+  WalkResult run() {
+    check_identity();
+    const int64_t rows = sequences_.rows();
+    const bool fits = Activations::bytes(rows, plan_.model.hidden) <= options_.activation_bytes;
+    Activations x(rows, plan_.model.hidden, fits ? fs::path() : work_.directory / "activations");
+    begin(x);
+    const int64_t layers = plan_.model.layers;
+    Progress progress("compressing", static_cast<uint64_t>(rows * 2 * layers), "tokens a layer");
+    for (int64_t i = 0; i < layers; ++i) step(i, x, progress);
+    finish(x);
+    return std::move(result_);
+  }
+
+ private:
+  CalibrationRanges& ranges() { return result_.calibration.ranges; }
+  Made& made() { return result_.calibration.made; }
+  fs::path file_of(const std::string& part) const { return work_.directory / (part + ".safetensors"); }
+
+  void check_identity() {
+    const fs::path path = work_.directory / "identity";
+    std::error_code error;
+    if (fs::exists(path, error) && read_whole(path) == work_.identity) return;
+    for (const auto& entry : fs::directory_iterator(work_.directory)) fs::remove_all(entry.path());
+    write_file_atomically(path, work_.identity);
+  }
+
+  static std::string read_whole(const fs::path& path) {
+    const MappedFile file(path);
+    return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  }
+
+  // The residual stream before the first layer.
+  void begin(Activations& x) {
+    if (rotations_) {
+      const fs::path path = file_of("ends");
+      if (!fs::exists(path)) rotate_ends(checkpoint_, plan_, rotations_->residual, path, threads_);
+      made().add(path);
+    }
+    const Tensor table = rotations_ ? made().tensor(kEmbedding) : loader_.embedding();
+    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t last) {
+      const auto [row, count] = rows_of(first, last);
+      const std::span tokens(sequences_.tokens.data() + row, static_cast<size_t>(count));
+      x.write(row, embedding_rows(table, tokens));
+    });
+    checkpoint_.drop(kEmbedding);
+    if (rotations_) made().drop(kEmbedding);
+  }
+
+  std::pair<int64_t, int64_t> rows_of(int64_t first, int64_t last) const {
+    const int64_t row = sequences_.begins[static_cast<size_t>(first)];
+    return {row, sequences_.begins[static_cast<size_t>(last)] - row};
+  }
+
+  void step(int64_t i, Activations& x, Progress& progress) {
+    const fs::path path = file_of(fmt::format("layer-{:05}", i));
+    DecoderLayer layer = loader_.layer(i);
+    layer.attention.layer = 0;
+    if (fs::exists(path)) {
+      ++result_.resumed;
+      progress.advance(static_cast<uint64_t>(sequences_.rows()));
+    } else {
+      write_made(path, make(i, layer, x, progress));
+    }
+    made().add(path);
+    const bool last = i + 1 == plan_.model.layers;
+    if (last && !options_.kv_cache_fp8 && !options_.include_head) return;
+    replace_weights(i, layer);
+    CacheRangeKeeper keeper;
+    ctx_.observer = options_.kv_cache_fp8 ? &keeper : nullptr;
+    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t end) {
+      const auto [row, count] = rows_of(first, end);
+      Tensor rows = x.read(row, count, threads_);
+      x.write(row, run_layer(ctx_, plan_.model, layer, sequences_, first, end, std::move(rows)));
+      progress.advance(static_cast<uint64_t>(count));
+    });
+    ctx_.observer = nullptr;
+    ranges().keys.push_back(keeper.keys);
+    ranges().values.push_back(keeper.values);
+  }
+
+  // Watches the float layer on what the compressed ones below give it, and makes it. Its weights are gone afterwards.
+  MadeLayer make(int64_t i, DecoderLayer& layer, const Activations& x, Progress& progress) {
+    LayerSource source(checkpoint_, plan_, i, rotations_ ? &*rotations_ : nullptr, threads_);
+    if (rotations_) use_rotated(source, layer);
+    const Pipeline& pipeline = options_.pipeline;
+    StatisticsKeeper::Wanted wanted{.rows = sequences_.rows()};
+    wanted.hessians = pipeline.rounding != RoundingAlgorithm::nearest || pipeline.weights->name == "importance_mse";
+    wanted.format = plan_.model.dtype == DType::BF16 ? Format::BF16 : Format::F32;
+    StatisticsKeeper keeper(LayerMaker::leaders(i), wanted, threads_);
+    ctx_.observer = &keeper;
+    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t last) {
+      const auto [row, count] = rows_of(first, last);
+      run_layer(ctx_, plan_.model, layer, sequences_, first, last, x.read(row, count, threads_));
+      progress.advance(static_cast<uint64_t>(count));
+    });
+    ctx_.observer = nullptr;
+    for (const std::string_view name : kLayerLinears) weight_of(layer, name) = Weight();
+    LayerMaker maker(source, keeper, plan_, pipeline, options_.quantize, threads_);
+    MadeLayer made = maker.make();
+    for (const SmoothingNote& note : maker.notes()) result_.smoothing.push_back(note);
+    return made;
+  }
+
+  void use_rotated(const LayerSource& source, DecoderLayer& layer) {
+    for (const std::string_view name : kLayerLinears) {
+      Weight& weight = weight_of(layer, name);
+      weight = Weight();
+      weight =
+          Weight(source.module(name), from_f32(source.weight(name), source.dtype(name)), source.bias(name), threads_);
+    }
+    layer.input_norm.weight = source.norm("input_layernorm");
+    layer.post_attention_norm.weight = source.norm("post_attention_layernorm");
+  }
+
+  void replace_weights(int64_t i, DecoderLayer& layer) {
+    for (const std::string_view name : kLayerLinears) {
+      const std::string module = layer_module(i, name);
+      Weight& weight = weight_of(layer, name);
+      const Tensor bias = made().has_tensor(module + ".bias") ? made().tensor(module + ".bias") : weight.bias();
+      if (made().has_module(module)) {
+        const ConfigGroup& group = *plan_of(module).to;
+        weight =
+            Weight(module, made().module(module, *group.weights, group.activations), bias, plan_.model.dtype, threads_);
+        made().drop(module);
+      } else if (made().has_tensor(module + ".weight")) {
+        weight = Weight(module, made().tensor(module + ".weight"), bias, threads_);
+      } else if (weight.empty()) {
+        weight = Weight(module, checkpoint_.tensor(module + ".weight"), bias, threads_);
+      }
+    }
+    layer.input_norm.weight = made().tensor(layer_module(i, "input_layernorm.weight"));
+    layer.post_attention_norm.weight = made().tensor(layer_module(i, "post_attention_layernorm.weight"));
+  }
+
+  const ModulePlan& plan_of(std::string_view module) const {
+    for (const ModulePlan& plan : plan_.modules) {
+      if (plan.name == module) return plan;
+    }
+    fail("{}: is not in the plan", module);
+  }
+
+  // The input of the head, where that is quantized too.
+  void finish(const Activations& x) {
+    if (!options_.include_head) return;
+    RmsNorm norm = loader_.final_norm();
+    if (rotations_) norm.weight = to_f32(made().tensor("model.norm.weight"));
+    SeenRange& range = ranges().inputs[std::string(kHead)];
+    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t last) {
+      const auto [row, count] = rows_of(first, last);
+      const Tensor normed = rms_norm(ctx_, x.read(row, count, threads_), norm);
+      const kernels::MinMax ends = kernels::min_max(normed.f32(), normed.elements());
+      range = {std::min(range.min, ends.min), std::max(range.max, ends.max)};
+    });
+  }
+
+  const Checkpoint& checkpoint_;
+  const Plan& plan_;
+  const CompressOptions& options_;
+  const WorkPlace& work_;
+  Threads& threads_;
+  Context ctx_;
+  DecoderLoader loader_;
+  Sequences sequences_;
+  std::optional<Rotations> rotations_;
+  WalkResult result_;
+};
+
+}  // namespace
+
+WalkResult walk_layers(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
+                       std::string_view text, const WorkPlace& work, Threads& threads) {
+  return Walk(checkpoint, plan, options, text, work, threads).run();
+}
+
+}  // namespace octet
