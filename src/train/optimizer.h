@@ -29,6 +29,9 @@ struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< Adam, AdamW
   double momentum = 0, dampening = 0;                 ///< SGD
   bool nesterov = false;                              ///< SGD
+  /// Second moments that are not 0 never become 0 in eight bits: a weight whose gradient pauses would jump. false: as
+  /// bitsandbytes and torchao.
+  bool keep_positive = true;
   int64_t smallest_quantized = 4096;  ///< tensors of fewer elements keep F32 moments, whatever `state` says
 };
 
@@ -88,9 +91,5 @@ float clip_coefficient(double norm, double max_norm);
 
 /// Whether a parameter of this name and rank is decayed where norms, biases and embeddings are left out.
 bool is_decayed(std::string_view name, int64_t rank);
-
-/// The 256 numbers that codes of int8 moments stand for, ascending, the largest 1 (dynamic tree quantization: Dettmers
-/// 2016, arXiv:1511.04561, as bitsandbytes lays it out).
-std::span<const float, 256> dynamic_map(bool is_signed);
 
 }  // namespace octet::train

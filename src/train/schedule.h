@@ -10,8 +10,9 @@ enum class Decay : uint8_t { constant, linear, cosine };
 Decay decay_named(std::string_view name);
 std::string_view name_of(Decay decay);
 
-/// How the learning rate moves: up in a line over the warm-up, then down to `floor` of the largest at the last step.
-/// As get_{constant,linear,cosine}_schedule_with_warmup of Transformers where floor is 0.
+/// How the learning rate moves: up in a line over the warm-up, then down towards `floor` of the largest, which it would
+/// reach the step after the last. With a floor of 0, get_{constant,linear,cosine}_schedule_with_warmup of Transformers,
+/// whose first rate is 0 where there is a warm-up.
 struct Schedule {
   Decay decay = Decay::cosine;
   int64_t warmup_steps = 0, total_steps = 1;
