@@ -79,17 +79,20 @@ void time_product(benchmark::State& state, const Work& work, Shape shape) {
   const Ceiling& ceiling = ceiling_of(octet.arithmetic());
   const double operations = shape.operations(), bytes = operands.weight_bytes(), rows = static_cast<double>(shape.m);
   Samples samples;
+  int undisturbed = 0;
   for (auto _ : state) {
     const double whole = seconds_a_call([&](size_t i) { octet.prepare_and_run(i); }, octet.copies());
     state.SetIterationTime(whole);
     const double read = few_rows ? read_ceiling(octet.memory()) : 0;
     const double peak = arithmetic_ceiling(ceiling.run, std::min(whole, 0.02));
+    if (is_disturbed(ceiling, peak)) continue;
     const double kernel = seconds_a_call([&](size_t i) { octet.run(i); }, octet.copies());
     for (const auto& [peer, product] : peers) {
       const double theirs = seconds_a_call([&, &p = product](size_t i) { p->run(i); }, octet.copies());
       samples.add(fmt::format("{} GOP/s", peer->name), operations / theirs / 1e9);
       samples.add(fmt::format("kernel/{}", peer->name), theirs / kernel);
     }
+    ++undisturbed;
     samples.add("us", whole * 1e6);
     samples.add("GOP/s", operations / whole / 1e9);
     samples.add("%peak", 100 * operations / whole / peak);
@@ -107,6 +110,7 @@ void time_product(benchmark::State& state, const Work& work, Shape shape) {
     samples.add("limit", limit);
     samples.add("of limit", gain / limit);
   }
+  if (undisturbed == 0) return state.SkipWithError("the machine is busy with other work: no pair was undisturbed");
   samples.report(state);
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -159,6 +160,14 @@ std::span<const ReadPattern> read_patterns() {
 
 std::span<const Ceiling> ceilings() {
   return kCeilings;
+}
+
+bool is_disturbed(const Ceiling& ceiling, double peak) {
+  static std::map<ArithmeticProbe*, double> best;
+  const auto [at, first] = best.try_emplace(ceiling.run, peak);
+  for (int i = 0; first && i < 5; ++i) at->second = std::max(at->second, arithmetic_ceiling(ceiling.run));
+  at->second = std::max(at->second, peak);
+  return peak < 0.8 * at->second;
 }
 
 const Ceiling& ceiling_of(Arithmetic arithmetic) {

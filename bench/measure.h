@@ -44,4 +44,7 @@ struct Ceiling {
 std::span<const Ceiling> ceilings();
 const Ceiling& ceiling_of(kernels::Arithmetic arithmetic);
 
+/// Whether somebody else's work took a processor away: `peak` is less than four fifths of the best seen so far.
+bool is_disturbed(const Ceiling& ceiling, double peak);
+
 }  // namespace octet::bench
