@@ -19,6 +19,9 @@ namespace octet::kernels {
 void f32_tile__avx512(const Tile& t) {
   tile_assembly(t);
 }
+void f32_groups__avx512(const Tile& t) {
+  tile_groups(t);
+}
 void f32_tile__avx512_intrinsics(const Tile& t) {
   tile_intrinsics(t);
 }

@@ -198,7 +198,10 @@ std::vector<Variant> variants(const WeightSource& source, const InputFormat& inp
         if (tile.run != best_tile && widen.run != best_widen) continue;
         if (weight->encoding == Encoding::direct && widen.run != best_widen) continue;
         const char* held = wide == Arithmetic::bf16 ? " of BF16" : "";
-        all.push_back({fmt::format("{}{} after {}", tile.name, held, widen.name), weight, wide, {tile.run, widen.run}});
+        const std::string name = fmt::format("{}{} after {}", tile.name, held, widen.name);
+        all.push_back({name, weight, wide, {tile.run, widen.run}});
+        if (tile.run != best_tile || widen.run != best_widen) continue;
+        all.push_back({name + ", and groups and few tokens", weight, wide, best_kernels(weight->arithmetic)});
       }
     }
   }

@@ -13,7 +13,10 @@
   "\n\t"                                         \
   ".endif\n\t"
 
-#define OCTET_TILE_TO_FLOAT(sum) "vcvtdq2ps %%zmm" #sum ", %%zmm" #sum "\n\t"
+#define OCTET_GROUP_TO_FLOAT(r, sum)                              \
+  "vpaddd 4*" #r "(%[start])%{1to16%}, %%zmm" #sum ", %%zmm" #sum \
+  "\n\t"                                                          \
+  "vcvtdq2ps %%zmm" #sum ", %%zmm" #sum "\n\t"
 
 namespace octet::kernels {
 namespace {
@@ -22,8 +25,8 @@ using Sum = __m512i;
 int32_t start_of(const Tile& t, int row) {
   return -128 * static_cast<const int32_t*>(t.row_sums)[row];
 }
-void put_starts(const Tile& t, int32_t* starts) {
-  const __m512i sums = _mm512_loadu_si512(t.row_sums);
+void put_starts(const Tile&, const void* row_sums, int32_t* starts) {
+  const __m512i sums = _mm512_loadu_si512(row_sums);
   _mm512_store_si512(starts, _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sums, 7)));
 }
 Sum start(const Tile& t, int row) {
@@ -66,6 +69,9 @@ __m512 finish(const Tile& t, const Correction& c, int row, Sum sum) {
 namespace octet::kernels {
 void int8_tile__avx512_vnni(const Tile& t) {
   tile_assembly(t);
+}
+void int8_groups__avx512_vnni(const Tile& t) {
+  tile_groups(t);
 }
 void int8_tile__avx512_vnni_intrinsics(const Tile& t) {
   tile_intrinsics(t);

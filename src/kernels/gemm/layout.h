@@ -39,15 +39,16 @@ struct Segment {
 inline constexpr int64_t kMaxInt8Segment = 32768;
 std::vector<Segment> segments_of(int64_t k, int64_t weight_group, int64_t input_group, Arithmetic arithmetic);
 
-/// Steps of a segment, and the pieces that make a chunk: what is widened at a time and stays in the first-level cache.
+/// Steps of a segment, and the pieces that make a chunk: what is widened at a time and stays in the second-level cache.
 struct Piece {
   int64_t segment = 0, first_step = 0, steps = 0;
   bool begins = false, ends = false;  // its segment
+  int run = 1;  // pieces from here on, in this chunk, that are whole segments of equal steps, and evenly spaced groups
 };
 struct Chunk {
   int64_t first_piece = 0, pieces = 0, first_step = 0, steps = 0;
 };
-inline constexpr int64_t kChunkSteps = 256;
+inline constexpr int64_t kChunkSteps = 2048;
 
 struct PackedWeight::Layout {
   int64_t n = 0, k = 0;
@@ -80,6 +81,8 @@ struct PreparedInput::Layout {
   Buffer sums;    // int32 [sum_segments][m], the same, INT8 only: of the codes of each of the input's own segments
 };
 
+/// Cuts l.segments into pieces, and gathers pieces into chunks of at most kChunkSteps.
+void plan_pieces(PackedWeight::Layout& l);
 void fill_table(Format format, CodeTable& table);
 void pack(PackedWeight::Layout& layout, const WeightSource& source, const InputFormat& input, Threads& threads,
           Arithmetic wide = bf16_arithmetic());
@@ -90,12 +93,20 @@ using TileKernel = Kernel<TileFunction>;
 using WidenKernel = Kernel<WidenFunction>;
 std::span<const TileKernel> tile_kernels(Arithmetic arithmetic);
 std::span<const WidenKernel> widen_kernels();
+/// Tiles of several groups; nullptr where there is none.
+std::span<const TileKernel> group_kernels(Arithmetic arithmetic);
+/// Tiles that widen what Encoding::bytes_bf16 holds in registers; nullptr where there is none.
+std::span<const TileKernel> bytes_kernels();
 
-/// gemm with the rows of the lists given, for tests.
+/// The rows of the lists that a product runs with.
 struct GemmKernels {
   TileFunction* tile = nullptr;
   WidenFunction* widen = nullptr;
+  TileFunction* groups = nullptr;
+  TileFunction* bytes = nullptr;
 };
+GemmKernels best_kernels(Arithmetic arithmetic);
+/// gemm with other rows, for tests.
 void gemm_with(const GemmKernels& kernels, const PreparedInput::Layout& x, const PackedWeight::Layout& w,
                const float* bias, float* y, int64_t stride, Threads& threads);
 

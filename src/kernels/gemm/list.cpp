@@ -57,6 +57,32 @@ constexpr WidenKernel kWiden[] = {
 #endif
     {"reference",                    0,                     widen__reference},
 };
+// Tiles of groups, for every arithmetic in turn.
+constexpr TileKernel kInt8Groups[] = {
+#if defined(__x86_64__)
+    {"avx512_vnni_12x32",            kAvx512 | kAvx512Vnni, int8_groups__avx512_vnni},
+#endif
+    {"one by one",                   0,                     nullptr},
+};
+constexpr TileKernel kBf16Groups[] = {
+#if defined(__x86_64__)
+    {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16, bf16_groups__avx512_bf16},
+#endif
+    {"one by one",                   0,                     nullptr},
+};
+constexpr TileKernel kF32Groups[] = {
+#if defined(__x86_64__)
+    {"avx512_12x32",                 kAvx512,               f32_groups__avx512},
+#endif
+    {"one by one",                   0,                     nullptr},
+};
+// For a few tokens, where writing the widened codes down would take longer than multiplying them.
+constexpr TileKernel kBytesTiles[] = {
+#if defined(__x86_64__)
+    {"avx512_bf16_vbmi_8x32",        kAvx512 | kAvx512Bf16 | kAvx512Vbmi, bytes_tile__avx512_bf16},
+#endif
+    {"widened first",                0,                     nullptr},
+};
 // clang-format on
 
 }  // namespace
@@ -84,10 +110,34 @@ std::span<const WidenKernel> widen_kernels() {
   return kWiden;
 }
 
+std::span<const TileKernel> group_kernels(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::int8:
+      return kInt8Groups;
+    case Arithmetic::bf16:
+      return kBf16Groups;
+    case Arithmetic::f32:
+      break;
+  }
+  return kF32Groups;
+}
+
+std::span<const TileKernel> bytes_kernels() {
+  return kBytesTiles;
+}
+
+GemmKernels best_kernels(Arithmetic arithmetic) {
+  return {choose(tile_kernels(arithmetic)).run, choose(widen_kernels()).run, choose(group_kernels(arithmetic)).run,
+          choose(bytes_kernels()).run};
+}
+
 std::vector<FamilyChoice> explain_gemm() {
   return {explain("gemm INT8", tile_kernels(Arithmetic::int8)),
-          explain<TileFunction>("gemm BF16 and FP8", kBf16Products), explain("gemm F32", tile_kernels(Arithmetic::f32)),
-          explain("gemm widening of codes", widen_kernels())};
+          explain<TileFunction>("gemm BF16 and FP8", kBf16Products),
+          explain("gemm F32", tile_kernels(Arithmetic::f32)),
+          explain("gemm INT8 groups", group_kernels(Arithmetic::int8)),
+          explain("gemm widening of codes", widen_kernels()),
+          explain("gemm few tokens by FP8", bytes_kernels())};
 }
 
 }  // namespace octet::kernels

@@ -33,24 +33,6 @@ Encoding encoding_of(Arithmetic arithmetic, Format format) {
   return format == Format::FP16 ? Encoding::fp16_f32 : Encoding::direct;
 }
 
-/// Cuts the segments into pieces, and gathers pieces into chunks of at most kChunkSteps.
-void plan_chunks(PackedWeight::Layout& l) {
-  for (size_t i = 0; i < l.segments.size(); ++i) {
-    const Segment& s = l.segments[i];
-    for (int64_t at = 0; at < s.steps;) {
-      const bool fits = !l.chunks.empty() && (s.steps <= kChunkSteps - l.chunks.back().steps);
-      if (!fits) l.chunks.push_back({static_cast<int64_t>(l.pieces.size()), 0, s.first_step + at, 0});
-      Chunk& chunk = l.chunks.back();
-      const int64_t steps = std::min(s.steps - at, kChunkSteps - chunk.steps);
-      l.pieces.push_back({static_cast<int64_t>(i), s.first_step + at, steps, at == 0, at + steps == s.steps});
-      ++chunk.pieces;
-      l.cut |= steps != s.steps;
-      chunk.steps += steps;
-      at += steps;
-    }
-  }
-}
-
 /// Codes are packed in cells: a few columns of all channels of a panel, which lie together for each channel.
 struct Cell {
   int steps, run, bytes;  // columns as steps, bytes of one channel, bytes of all
@@ -170,6 +152,53 @@ class Packer {
 
 }  // namespace
 
+namespace {
+
+/// Whether a and b are whole segments of equal steps.
+bool alike(const Piece& a, const Piece& b) {
+  return a.steps == b.steps && a.steps % kQuad == 0 && a.begins && a.ends && b.begins && b.ends;
+}
+
+/// Whether the scales' groups advance from a to b as from b to c.
+bool even(const Segment& a, const Segment& b, const Segment& c) {
+  return b.weight_group - a.weight_group == c.weight_group - b.weight_group &&
+         b.input_group - a.input_group == c.input_group - b.input_group;
+}
+
+void find_runs(PackedWeight::Layout& l) {
+  for (const Chunk& chunk : l.chunks) {
+    for (int64_t i = chunk.pieces - 2; i >= 0; --i) {
+      Piece* piece = &l.pieces[static_cast<size_t>(chunk.first_piece + i)];
+      if (!alike(piece[0], piece[1])) continue;
+      const Segment* segment = &l.segments[static_cast<size_t>(piece->segment)];
+      piece->run = piece[1].run == 1 || even(segment[0], segment[1], segment[2]) ? piece[1].run + 1 : 2;
+    }
+  }
+}
+
+}  // namespace
+
+void plan_pieces(PackedWeight::Layout& l) {
+  l.pieces.clear();
+  l.chunks.clear();
+  l.cut = false;
+  for (size_t i = 0; i < l.segments.size(); ++i) {
+    const Segment& s = l.segments[i];
+    for (int64_t at = 0; at < s.steps;) {
+      const bool fits = !l.chunks.empty() && (s.steps <= kChunkSteps - l.chunks.back().steps);
+      if (!fits) l.chunks.push_back({static_cast<int64_t>(l.pieces.size()), 0, s.first_step + at, 0});
+      Chunk& chunk = l.chunks.back();
+      const int64_t steps = std::min(s.steps - at, kChunkSteps - chunk.steps);
+      l.pieces.push_back({static_cast<int64_t>(i), s.first_step + at, steps, at == 0, at + steps == s.steps});
+      ++chunk.pieces;
+      l.cut |= steps != s.steps;
+      chunk.steps += steps;
+      at += steps;
+    }
+  }
+  find_runs(l);
+}
+
 void fill_table(Format format, CodeTable& table) {
   table.symmetric = true;
   for (uint32_t code = 0; code < 256; ++code) {
@@ -202,7 +231,7 @@ void pack(PackedWeight::Layout& l, const WeightSource& source, const InputFormat
   const Segment whole = segments_of(l.k, 0, 0, l.arithmetic).back();
   l.ragged = l.steps != whole.first_step + whole.steps;
   l.panels = (l.n + kPanel - 1) / kPanel;
-  plan_chunks(l);
+  plan_pieces(l);
   if (bytes_per_code(source.format) == 1) fill_table(source.format, l.table);
 
   l.codes.grow(static_cast<size_t>(l.panels * l.steps * kEncodingStepBytes[static_cast<int>(l.encoding)]));

@@ -9,10 +9,14 @@ namespace octet::kernels {
 /// the kPanel channels of a panel; a tile is up to kTileRows tokens by one panel: 24 accumulators of 512 bits.
 inline constexpr int kPanel = 32;
 inline constexpr int kTileRows = 12;
+inline constexpr int kBytesTileRows = 8;  // of a tile that widens codes itself
 inline constexpr int kStripRows = 3;  // so few tokens take kStripPanels panels at a time, to have enough sums under way
 inline constexpr int kStripPanels = 4;
 inline constexpr int kStepBytes = 4;
 inline constexpr int kPanelStepBytes = kPanel * kStepBytes;
+inline constexpr int kQuad = 4;  // steps of a turn of the inner loop
+
+struct CodeTable;
 
 /// One piece of work: steps of one group of columns. First acc += a · w, then, if the group `ends`, its sum is
 /// corrected, scaled and added to the total, which starts from the bias and becomes y after the last group:
@@ -25,7 +29,15 @@ struct Tile {
   int rows = 0;                  // 1 … kTileRows
   const std::byte* w = nullptr;  // [steps][kPanel] of 4 bytes, 64-byte aligned; INT8 as code + 128
   int64_t steps = 0;
-  bool streams = false;  // w is read once, from memory, and goes on behind the last step: fetch it ahead
+  const CodeTable* table = nullptr;  // of a tile that widens: w is [steps][64] codes as bytes_bf16 has them
+  // Memory that will be read soon, to be fetched meanwhile: from `ahead` on, ahead_step bytes a quad of steps, in
+  // lines.
+  const std::byte* ahead = nullptr;
+  int64_t ahead_step = 0;
+  // More: so many groups in a row, each of `steps` steps (a multiple of kQuad) that begin and end here, without zero
+  // points and column offsets. Strides lead to the next group's scales and sums. Only for tiles from group_kernels().
+  int groups = 1;
+  int64_t input_scales_stride = 0, weight_scales_stride = 0, row_sums_stride = 0;
   int panels = 1;        // more: at most kStripRows rows, [panels] of w and of acc, and the group does not end here
   int64_t w_stride = 0;  // bytes from panel to panel of w
   void* acc = nullptr;   // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
@@ -86,6 +98,9 @@ TileFunction int8_tile__avx512_vnni, int8_tile__avx512_vnni_intrinsics, int8_til
 TileFunction int8_tile__neon_i8mm, int8_tile__neon_dotprod, int8_tile__neon;
 TileFunction bf16_tile__avx512_bf16, bf16_tile__avx512_bf16_intrinsics, bf16_tile__reference;
 TileFunction f32_tile__avx512, f32_tile__avx512_intrinsics, f32_tile__avx2, f32_tile__neon, f32_tile__reference;
+/// Tiles that take several groups, and tiles of at most kBytesTileRows rows that widen codes in registers.
+TileFunction int8_groups__avx512_vnni, bf16_groups__avx512_bf16, f32_groups__avx512;
+TileFunction bytes_tile__avx512_bf16;
 WidenFunction widen__avx512_bf16, widen__avx512, widen__avx2, widen__neon, widen__reference;
 
 }  // namespace octet::kernels

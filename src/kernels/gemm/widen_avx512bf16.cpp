@@ -3,34 +3,10 @@
 
 #include "kernels/gemm/tile.h"
 
+#include "kernels/gemm/code_table_avx512bf16.inc"
+
 namespace octet::kernels {
 namespace {
-
-/// 128 bytes of the table in two registers.
-struct Half {
-  explicit Half(const uint8_t* bytes) : low(_mm512_load_si512(bytes)), high(_mm512_load_si512(bytes + 64)) {}
-  __m512i look_up(__m512i codes) const { return _mm512_permutex2var_epi8(low, codes, high); }
-  __m512i low, high;
-};
-
-struct Table {
-  explicit Table(const CodeTable& t) : low(t.low), high(t.high), low2(t.low + 128), high2(t.high + 128) {}
-  Half low, high, low2, high2;
-};
-
-template <bool kSymmetric>
-void look_up(const Table& table, __m512i codes, __m512i& low, __m512i& high) {
-  low = table.low.look_up(codes);
-  high = table.high.look_up(codes);
-  if constexpr (kSymmetric) {
-    high = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(static_cast<char>(0x80)),
-                                     0xF8);  // high | (codes & 0x80)
-  } else {
-    const __mmask64 second = _mm512_movepi8_mask(codes);
-    low = _mm512_mask_mov_epi8(low, second, table.low2.look_up(codes));
-    high = _mm512_mask_mov_epi8(high, second, table.high2.look_up(codes));
-  }
-}
 
 template <bool kSymmetric>
 void bytes_to_bf16(const Widen& work, const Table& table) {
