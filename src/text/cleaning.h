@@ -17,13 +17,17 @@ std::string_view name_of(StopWords words);
 /// What is done to a text before it is tokenized, in this order. Everything off: the text stays as it is.
 struct CleaningOptions {
   bool lower_case = false;
-  StopWords stop_words =
-      StopWords::none;  ///< English: whole words, whatever their case; Chinese: anywhere, the longest match first
-  bool strip_punctuation = false;  ///< every character of category P or S becomes a space
-  bool split_characters = false;   ///< a space around every Chinese character (and Japanese, Korean)
+  /// English: whole words, whatever their case. Chinese: anywhere, of those that begin at a place the longest.
+  StopWords stop_words = StopWords::none;
+  std::vector<std::string> more_stop_words;  ///< taken away likewise; without a language as English ones are
+  bool strip_punctuation = false;  ///< categories P and S become spaces, but for an apostrophe between letters
+  bool split_characters = false;   ///< Chinese characters stand alone
   bool collapse_spaces = false;    ///< runs of white space become one space, none at the ends
-  std::vector<std::string> more_stop_words;
 };
+
+/// The options as the normalizer of a tokenizer.json, which the tokenizers library runs the same way; "null" where
+/// everything is off.
+std::string cleaning_normalizer(const CleaningOptions& options);
 
 /// Prepared once, used for every document; safe to use from several threads.
 class TextCleaner {

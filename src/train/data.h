@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "text/cleaning.h"
 #include "text/tokenizer.h"
 
 namespace octet::train {
@@ -17,7 +18,7 @@ enum class DataFormat : uint8_t {
   automatic,   ///< by the file's name: .jsonl, .tsv, else text
   text,        ///< the whole file is one document
   paragraphs,  ///< documents stand between blank lines
-  lines,       ///< a document a line
+  lines,       ///< a document a line, blank lines left out
   jsonl,       ///< an object a line
   tsv          ///< columns between tabs; a first line that names the columns is found by itself
 };
@@ -45,6 +46,9 @@ struct Document {
 /// Reads every document of `file`, which has at most 2 GB. Throws one-line Errors that name file and line: missing
 /// file, broken JSON, missing column, a label out of range, an empty document, no document at all.
 std::vector<Document> read_documents(const std::filesystem::path& file, const DataOptions& options);
+
+/// Cleans the text of every document, on all threads. One may be empty then.
+void clean_documents(std::span<Document> documents, const TextCleaner& cleaner, Threads& threads);
 
 /// The tokens of documents one after another, `end_of_text` (where it is not negative) behind each. Documents are
 /// encoded on all threads; the order is the documents'.
@@ -111,19 +115,23 @@ struct LabelledBatch {
 /// Documents as ids, cut to length, with their labels.
 class LabelledExamples {
  public:
-  /// Throws Error naming the document on one without a label, without a token, or too long where nothing is cut.
-  /// `where` names the file in messages.
+  /// Throws Error naming the document on one without a label, or too long where nothing is cut. Special tokens that the
+  /// tokenizer adds stay when the text between them is cut. A document of which no token is left (cleaning may take
+  /// away all of it) is one pad_id. `where` names the file in messages.
   LabelledExamples(const Tokenizer& tokenizer, std::span<const Document> documents, const PaddingOptions& options,
                    bool add_special_tokens, const std::string& where, Threads& threads);
   int64_t size() const { return static_cast<int64_t>(labels_.size()); }
   std::span<const int32_t> ids(int64_t example) const;
   int32_t label(int64_t example) const { return labels_[static_cast<size_t>(example)]; }
+  int64_t truncated() const { return truncated_; }            ///< documents that were cut
+  int64_t without_tokens() const { return without_tokens_; }  ///< documents of which nothing is left
   LabelledBatch batch(std::span<const int64_t> examples) const;
 
  private:
   PaddingOptions options_;
   std::vector<int32_t> ids_, labels_;
   std::vector<int64_t> begins_;  // [N+1]
+  int64_t truncated_ = 0, without_tokens_ = 0;
 };
 
 }  // namespace octet::train

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/escape.h"
+#include "train/data.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -9,6 +10,8 @@ namespace {
 constexpr std::string_view kOptimizers[] = {"sgd", "adam", "adamw"};
 constexpr std::string_view kStateFormats[] = {"f32", "fp8", "int8"};
 constexpr std::string_view kDecays[] = {"constant", "linear", "cosine"};
+constexpr std::string_view kDataFormats[] = {"auto", "text", "paragraphs", "lines", "jsonl", "tsv"};
+constexpr std::string_view kSides[] = {"left", "right"};
 
 template <typename T>
 T find(std::span<const std::string_view> names, std::string_view name, const char* what) {
@@ -29,6 +32,15 @@ StateFormat state_format_named(std::string_view name) {
 }
 Decay decay_named(std::string_view name) {
   return find<Decay>(kDecays, name, "schedule of the learning rate");
+}
+DataFormat data_format_named(std::string_view name) {
+  return find<DataFormat>(kDataFormats, name, "format of data");
+}
+Side side_named(std::string_view name) {
+  return find<Side>(kSides, name, "side");
+}
+std::string_view name_of(DataFormat format) {
+  return kDataFormats[static_cast<size_t>(format)];
 }
 std::string_view name_of(OptimizerKind kind) {
   return kOptimizers[static_cast<size_t>(kind)];
