@@ -4,8 +4,8 @@
 #   packages.sh install [SET…]  installs what is missing for the program and its tests; SETs: clang, bench
 set -euo pipefail
 
-program=(g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libutf8proc-dev libssl-dev)
-tests=(ccache libgtest-dev libgmock-dev make python3)
+program=(g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libssl-dev)
+tests=(ccache libgtest-dev libgmock-dev make python3 g++-aarch64-linux-gnu qemu-user)
 clang=(clang)
 bench=(libbenchmark-dev libdnnl-dev libopenblas-dev)
 

@@ -1,0 +1,41 @@
+#include "base/yaml.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace octet {
+namespace {
+
+TEST(Yaml, BecomesJson) {
+  const Json json = parse_yaml("a: 1\nb: [1.5, -2e-3, true, null, word, '7']\nc: {d: ~}\ne: 0.1\nf: 1.2.3\n", "x");
+  EXPECT_EQ(json,
+            parse_json(R"({"a":1,"b":[1.5,-2e-3,true,null,"word","7"],"c":{"d":null},"e":0.1,"f":"1.2.3"})", "y"));
+}
+
+TEST(Yaml, RefusesWhatIsBroken) {
+  for (const char* text : {"a: [1", "a: 1\na: 2", "[1, 2]: 3", "a: *b", "\t- x: y"}) {
+    EXPECT_THROW(parse_yaml(text, "x"), Error) << text;
+  }
+  EXPECT_THROW(parse_yaml(std::string(5000, '['), "x"), Error);
+  std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 8; ++i) {
+    laughs += fmt::format("a{}: &a{} [", i, i);
+    for (int j = 0; j < 10; ++j) laughs += fmt::format("*a{}, ", i - 1);
+    laughs += "x]\n";
+  }
+  EXPECT_THROW(parse_yaml(laughs, "x"), Error);
+}
+
+TEST(Yaml, NamesFileAndLine) {
+  try {
+    parse_yaml("a: 1\nb: [\n", "recipe.yaml");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()).rfind("recipe.yaml: line ", 0), 0u) << e.what();
+  }
+}
+
+}  // namespace
+}  // namespace octet
