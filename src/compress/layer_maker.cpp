@@ -6,6 +6,7 @@
 #include "models/architectures.h"
 #include "quant/correction/bias.h"
 #include "quant/quantize.h"
+#include "quant/rounding/descent.h"
 #include "quant/rounding/learned.h"
 #include "quant/rounding/nearest.h"
 #include "quant/scale.h"
@@ -19,6 +20,7 @@ using Names = std::span<const std::string_view>;
 constexpr Names kAttentionIn{kLayerLinears, 3}, kAttentionOut{kLayerLinears + 3, 1}, kMlpIn{kLayerLinears + 4, 2},
     kMlpOut{kLayerLinears + 6, 1};
 constexpr int kStrengths = 10;
+constexpr int kSweeps = 4;  // of the descent after GPTQ: few numbers move after that
 
 }  // namespace
 
@@ -146,8 +148,8 @@ void LayerMaker::make_group(Names names) {
   const std::vector<Tensor> ranges = quantizes(names) ? ranges_of_group(names) : std::vector<Tensor>(names.size());
   std::optional<GptqFactor> factor;
   if (pipeline_.rounding == RoundingAlgorithm::gptq && quantizes(names)) {
-    factor.emplace(std::move(*statistics.hessian), pipeline_.gptq, threads_);
-    statistics.hessian.reset();
+    factor.emplace(*statistics.hessian, pipeline_.gptq, threads_);
+    if (factor->factored()) prepare_descent(statistics.hessian->sums(), factor->damping(), threads_);
   }
   for (size_t i = 0; i < names.size(); ++i) {
     const Tensor bias = source_.bias(names[i]);
@@ -173,7 +175,10 @@ void LayerMaker::make_module(std::string_view name, const Tensor& w, const Tenso
   q.scales = scales_of(ranges, weights, plan.dtype, options, source_.module(name));
   q.codes = Tensor(w.shape(), code_dtype(weights.format));
   if (factor) {
-    round_by_gptq(w, weights, q.scales, options, *factor, threads_, q.codes.raw());
+    round_by_gptq_with_search(w, weights, ranges, plan.dtype, options, *factor, threads_, q.scales, q.codes.raw());
+    if (factor->factored()) {
+      descend(w, weights, q.scales, options, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
+    }
   } else if (pipeline_.rounding == RoundingAlgorithm::learned) {
     round_by_learning(w, weights, q.scales, options, *statistics.hessian, {}, threads_, q.codes.raw());
   } else {

@@ -48,7 +48,7 @@ Pipeline pipeline_named(std::string_view name, const Scheme& scheme) {
   Pipeline pipeline;
   if (name == "default") {
     if (!scheme.weights) return pipeline;
-    return pipeline_named(scheme.activations ? "smoothquant+gptq" : "awq+gptq", scheme);
+    return pipeline_named(scheme.activations ? "smoothquant+gptq" : "gptq", scheme);
   }
   for (size_t begin = 0; begin <= name.size();) {
     const size_t end = std::min(name.find('+', begin), name.size());

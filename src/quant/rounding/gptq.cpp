@@ -5,6 +5,7 @@
 
 #include "numeric/formats.h"
 #include "quant/linear_algebra.h"
+#include "quant/quantize.h"
 #include "quant/rounding/code.h"
 #include "quant/rounding/nearest.h"
 #include "quant/scale.h"
@@ -14,6 +15,8 @@ namespace {
 
 constexpr int64_t kBlock = 128;  // columns whose errors reach each other at once
 constexpr int kTries = 3;
+// A short row gains much by the luck of its scale, a long one little.
+constexpr int64_t kTrialNumbers = 8192, kFewestTrials = 2, kMostTrials = 24;
 
 // Element (i, j) of a symmetric matrix whose lower triangle is made.
 float symmetric(const float* a, int64_t k, int64_t i, int64_t j) {
@@ -24,12 +27,13 @@ float symmetric(const float* a, int64_t k, int64_t i, int64_t j) {
 class GptqRounding {
  public:
   GptqRounding(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
-               const GptqFactor& factor, Threads& threads, std::byte* codes)
+               const GptqFactor& factor, Threads& threads, std::byte* codes, std::vector<double>* row_errors)
       : w_(w),
         scales_(scales),
         factor_(factor),
         threads_(threads),
         codes_(codes),
+        row_errors_(row_errors),
         n_(w.size(0)),
         k_(w.size(1)),
         extent_(extent_of(q, n_, k_)),
@@ -62,15 +66,20 @@ class GptqRounding {
   void round_row(int64_t row, int64_t begin, int64_t end) {
     float* errors = errors_.data() + row * k_;
     float* carried = carried_.data() + row * kBlock;
+    double sum = 0;
     for (int64_t i = end - 1; i >= begin; --i) {
       const int64_t column = factor_.order()[static_cast<size_t>(i)];
       const float weight = number_at(w_, row * k_ + column), scale = scale_at(row, column);
-      const uint8_t code = code_.encode((weight + carried[i - begin]) / scale);
+      const float target = weight + carried[i - begin];
+      const uint8_t code = code_.encode(target / scale);
       codes_[row * k_ + column] = static_cast<std::byte>(code);
       errors[i] = weight - code_.decode(code) * scale;
+      const double missed = static_cast<double>(target) - code_.decode(code) * scale;
+      sum += missed * missed * factor_.costs()[static_cast<size_t>(i)];
       const float* below = factor_.unit_factor().f32() + i * k_ + begin;
       for (int64_t j = 0; j < i - begin; ++j) carried[j] += errors[i] * below[j];
     }
+    if (row_errors_) (*row_errors_)[static_cast<size_t>(row)] += sum;
   }
 
   float scale_at(int64_t row, int64_t column) const {
@@ -82,6 +91,7 @@ class GptqRounding {
   const GptqFactor& factor_;
   Threads& threads_;
   std::byte* codes_;
+  std::vector<double>* row_errors_;
   int64_t n_, k_;
   Extent extent_;
   Code code_;
@@ -92,7 +102,7 @@ class GptqRounding {
 
 }  // namespace
 
-GptqFactor::GptqFactor(Hessian hessian, const GptqOptions& options, Threads& threads) {
+GptqFactor::GptqFactor(const Hessian& hessian, const GptqOptions& options, Threads& threads) {
   const int64_t k = hessian.sums().size(0);
   order_.resize(static_cast<size_t>(k));
   std::iota(order_.begin(), order_.end(), 0);
@@ -130,7 +140,12 @@ bool GptqFactor::try_damping(const Tensor& sums, double damping, Threads& thread
   }
   damping_ = damping;
   std::vector<float> inverse(static_cast<size_t>(k));
-  for (int64_t i = 0; i < k; ++i) inverse[static_cast<size_t>(i)] = 1.0f / factor[i * (k + 1)];
+  costs_.resize(static_cast<size_t>(k));
+  for (int64_t i = 0; i < k; ++i) {
+    const float diagonal = factor[i * (k + 1)];
+    inverse[static_cast<size_t>(i)] = 1.0f / diagonal;
+    costs_[static_cast<size_t>(i)] = diagonal * diagonal;
+  }
   threads.for_range(k, 64, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       for (int64_t j = 0; j < i; ++j) factor[i * k + j] *= inverse[static_cast<size_t>(j)];
@@ -140,9 +155,36 @@ bool GptqFactor::try_damping(const Tensor& sums, double damping, Threads& thread
 }
 
 void round_by_gptq(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
-                   const GptqFactor& factor, Threads& threads, std::byte* codes) {
-  if (!factor.factored()) return round_to_nearest(w, 0, q, scales, options, codes);
-  GptqRounding(w, q, scales, options, factor, threads, codes).run();
+                   const GptqFactor& factor, Threads& threads, std::byte* codes, std::vector<double>* row_errors) {
+  if (row_errors) row_errors->assign(static_cast<size_t>(w.size(0)), 0);
+  if (!factor.factored()) return round_rows_to_nearest(w, q, scales, options, threads, codes);
+  GptqRounding(w, q, scales, options, factor, threads, codes, row_errors).run();
+}
+
+void round_by_gptq_with_search(const Tensor& w, const Quantization& q, const Tensor& ranges, DType dtype,
+                               const QuantizeOptions& options, const GptqFactor& factor, Threads& threads,
+                               Tensor& scales, std::byte* codes) {
+  const int64_t n = w.size(0), k = w.size(1);
+  const bool searched = q.granularity == Granularity::channel && factor.factored();
+  const int64_t trials = searched ? std::clamp(kTrialNumbers / k, kFewestTrials, kMostTrials) : 0;
+  scales = scales_of(ranges, q, dtype, options, "the matrix");
+  std::vector<double> least;
+  round_by_gptq(w, q, scales, options, factor, threads, codes, &least);
+  std::vector<std::byte> tried(trials > 0 ? static_cast<size_t>(n * k) : 0);
+  Tensor moved(ranges.shape());
+  for (int64_t trial = 1; trial <= trials; ++trial) {  // 1/128 up, down, 2/128 up, …
+    const float step = static_cast<float>((trial + 1) / 2) / 128 * (trial % 2 ? -1.0f : 1.0f);
+    for (int64_t i = 0; i < n; ++i) moved.f32()[i] = ranges.f32()[i] * (1 + step);
+    const Tensor of_trial = scales_of(moved, q, dtype, options, "the matrix");
+    std::vector<double> errors;
+    round_by_gptq(w, q, of_trial, options, factor, threads, tried.data(), &errors);
+    for (int64_t row = 0; row < n; ++row) {
+      if (!(errors[static_cast<size_t>(row)] < least[static_cast<size_t>(row)])) continue;
+      least[static_cast<size_t>(row)] = errors[static_cast<size_t>(row)];
+      scales.f32()[row] = of_trial.f32()[row];
+      std::memcpy(codes + row * k, tried.data() + row * k, static_cast<size_t>(k));
+    }
+  }
 }
 
 }  // namespace octet

@@ -15,14 +15,16 @@ struct GptqOptions {
 /// What all matrices with one input share: the Cholesky factor of its damped, permuted H.
 class GptqFactor {
  public:
-  /// Takes H's sums; holds two K x K matrices while it is made, one afterwards. Where the damped H is not positive
+  /// Where the damped H is not positive
   /// definite ten times the damping is tried, twice; factored() is false where none is.
-  GptqFactor(Hessian hessian, const GptqOptions& options, Threads& threads);
+  GptqFactor(const Hessian& hessian, const GptqOptions& options, Threads& threads);
 
   bool factored() const { return !factor_.empty(); }
   double damping() const { return damping_; }  // that it took
   /// Column order[i] of the matrix is column i of the factor. The last is rounded first.
   const std::vector<int32_t>& order() const { return order_; }
+  /// The squares of the Cholesky factor's diagonal: what an error of a column's own costs.
+  const std::vector<float>& costs() const { return costs_; }
   /// [K,K]: below the diagonal, column i of the Cholesky factor divided by its diagonal element.
   const Tensor& unit_factor() const { return factor_; }
 
@@ -30,6 +32,7 @@ class GptqFactor {
   bool try_damping(const Tensor& sums, double damping, Threads& threads);
   double damping_ = 0;
   std::vector<int32_t> order_;
+  std::vector<float> costs_;
   Tensor factor_;
 };
 
@@ -37,8 +40,17 @@ class GptqFactor {
 /// for the error of those that are done (GPTQ: Frantar et al. 2022, arXiv:2210.17323; in the order and form of Babai's
 /// nearest plane, Chen et al. 2025, arXiv:2507.18553, which needs no inverse of H). `scales`: F32 of
 /// scale_shape(q, N, K), fixed beforehand. Writes N·K codes of INT8, E4M3 or E5M2; to the nearest where the factor has
-/// none. The same codes for any number of threads.
+/// none. The same codes for any number of threads. `row_errors` [N], unless nullptr, gets each row's error
+/// (w-ŵ)·H·(w-ŵ)ᵀ, of the damped H; 0 where the factor has none.
 void round_by_gptq(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
-                   const GptqFactor& factor, Threads& threads, std::byte* codes);
+                   const GptqFactor& factor, Threads& threads, std::byte* codes,
+                   std::vector<double>* row_errors = nullptr);
+
+/// The same with scales that are searched: each row of a matrix with one scale a channel (`ranges` [N,1] F32, of a
+/// weight of dtype `dtype`) is rounded with scales around that of its range, and keeps the one of the least error.
+/// Writes the scales that were kept. Where rows share scales the given ranges are used.
+void round_by_gptq_with_search(const Tensor& w, const Quantization& q, const Tensor& ranges, DType dtype,
+                               const QuantizeOptions& options, const GptqFactor& factor, Threads& threads,
+                               Tensor& scales, std::byte* codes);
 
 }  // namespace octet

@@ -4,6 +4,7 @@
 #include "numeric/random.h"
 #include "quant/observer/observer.h"
 #include "quant/quantize.h"
+#include "quant/rounding/descent.h"
 #include "quant/rounding/learned.h"
 #include "quant/rounding/nearest.h"
 
@@ -183,13 +184,13 @@ TEST(Gptq, DampsMoreWhatIsNotPositiveDefiniteAndElseRoundsToTheNearest) {
   Hessian crooked(2);  // eigenvalues 2.05 and -0.05
   crooked.sums().f32()[0] = crooked.sums().f32()[3] = 1;
   crooked.sums().f32()[2] = 1.05f;
-  const GptqFactor damped(std::move(crooked), {}, threads);
+  const GptqFactor damped(crooked, {}, threads);
   ASSERT_TRUE(damped.factored());
   EXPECT_DOUBLE_EQ(damped.damping(), 0.1);
 
   Hessian hopeless = hessian_of(c.x, threads);
   for (int64_t i = 1; i < 64; ++i) hopeless.sums().f32()[i * 64] = 1e9f;
-  const GptqFactor none(std::move(hopeless), {}, threads);
+  const GptqFactor none(hopeless, {}, threads);
   EXPECT_FALSE(none.factored());
   const Quantization q = per_channel(Format::E4M3);
   const QTensor nearest = quantize(c.w, q, {}, threads), ours = gptq(c.w, q, none, threads);
@@ -207,6 +208,43 @@ TEST(Gptq, GivesTheSameCodesForAnyNumberOfThreads) {
   for (size_t i = 1; i < results.size(); ++i) {
     EXPECT_EQ(
         0, std::memcmp(results[0].codes.raw(), results[i].codes.raw(), static_cast<size_t>(results[0].codes.bytes())));
+  }
+}
+
+TEST(Gptq, TellsTheErrorOfEveryRow) {
+  const Case c = some_case(300, 9, 140);
+  Threads threads(2);
+  const Hessian hessian = hessian_of(c.x, threads);
+  const GptqFactor factor(hessian, {1e-6, true}, threads);
+  QTensor q = quantize(c.w, per_channel(Format::INT8), {}, threads);
+  q.codes = Tensor(c.w.shape(), DType::I8);
+  std::vector<double> errors;
+  round_by_gptq(c.w, q.weights, q.scales, {}, factor, threads, q.codes.raw(), &errors);
+  double sum = 0;
+  for (const double error : errors) sum += error;
+  EXPECT_NEAR(sum, output_error(c, q), 0.01 * sum);
+}
+
+TEST(Gptq, SearchedScalesAndDescentOnlyTakeErrorAway) {
+  const Case c = some_case(600, 40, 192);
+  Threads threads(2), alone(1);
+  Hessian hessian = hessian_of(c.x, threads);
+  const GptqFactor factor(hessian, {1e-7, true}, threads);
+  prepare_descent(hessian.sums(), factor.damping(), threads);
+  for (const Quantization& q : {per_channel(Format::INT8), per_channel(Format::E4M3), per_group(Format::INT8, 64)}) {
+    const Tensor ranges = minmax_ranges(c.w, q);
+    const double plain = output_error(c, gptq(c.w, q, factor, threads));
+    QTensor searched{.weights = q, .codes = Tensor(c.w.shape(), code_dtype(q.format))};
+    round_by_gptq_with_search(c.w, q, ranges, DType::F32, {}, factor, threads, searched.scales, searched.codes.raw());
+    const double better = output_error(c, searched);
+    EXPECT_LT(better, (q.granularity == Granularity::channel ? 0.97 : 1.001) * plain);
+    QTensor again = searched;
+    again.codes = Tensor(c.w.shape(), code_dtype(q.format));
+    std::memcpy(again.codes.raw(), searched.codes.raw(), static_cast<size_t>(again.codes.bytes()));
+    descend(c.w, q, searched.scales, {}, hessian.sums(), 4, threads, searched.codes.raw());
+    EXPECT_LE(output_error(c, searched), 1.0001 * better);
+    descend(c.w, q, again.scales, {}, hessian.sums(), 4, alone, again.codes.raw());
+    EXPECT_EQ(0, std::memcmp(again.codes.raw(), searched.codes.raw(), static_cast<size_t>(again.codes.bytes())));
   }
 }
 

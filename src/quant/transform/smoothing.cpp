@@ -8,6 +8,7 @@
 #include "ops/linear.h"
 #include "quant/quantize.h"
 #include "quant/scale.h"
+#include "quant/transform/refine.h"
 
 namespace octet {
 namespace {
@@ -208,6 +209,15 @@ SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStat
     best.error = error;
     best.strength = strength;
     best.factors = std::move(factors);
+  }
+  if (target.activations && target.activations->format == Format::INT8) {
+    std::vector<float> factors = refine_int8_factors(x, weights, target.share, best.factors, threads);
+    const double error = trial.error(factors);
+    if (error < best.error) {
+      best.error = error;
+      best.refined = true;
+      best.factors = std::move(factors);
+    }
   }
   return best;
 }

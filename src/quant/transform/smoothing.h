@@ -49,6 +49,7 @@ struct SmoothingTarget {
 struct SmoothingResult {
   std::vector<float> factors;  // [K], empty: as it is was best
   double strength = 0;
+  bool refined = false;                // the factors were descended on from there
   double error = 1, error_before = 1;  // Σ‖x·wᵀ - x̂·ŵᵀ‖² / ‖x·wᵀ‖² of all matrices, rounded to the nearest
 };
 
@@ -57,7 +58,7 @@ std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingSt
                                    const SmoothingTarget& target, double strength);
 
 /// Tries strengths 0, 1/steps … 1 of a smoothing, and none, on rows x [M,K] that the input took: those factors whose
-/// quantized products come nearest to the products in float.
+/// quantized products come nearest to the products in float. Of INT8 inputs the best are refined (refine.h).
 SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics, const Tensor& x,
                                  std::span<const Tensor> weights, const SmoothingTarget& target, int steps,
                                  Threads& threads);
