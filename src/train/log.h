@@ -20,8 +20,8 @@ struct Scalar {
 class TrainingLog {
  public:
   /// Writes into `directory`, which is made. What is there of steps after `last_step` (of a run that went further than
-  /// its last checkpoint, torn records included) is cut off, so that a resumed run repeats no step; last_step 0 begins
-  /// anew. Throws Error where it cannot be written or what is there is no log.
+  /// its last checkpoint, torn records included) is cut off, so that a resumed run repeats no step; last_step 0 takes
+  /// away what Octet wrote there and begins anew. Throws Error where it cannot be written or what is there is no log.
   explicit TrainingLog(const std::filesystem::path& directory, int64_t last_step = 0);
   ~TrainingLog();
   TrainingLog(const TrainingLog&) = delete;
