@@ -4,6 +4,7 @@
 
 #include "base/threads.h"
 #include "kernels/gemm/gemm.h"
+#include "tensor/storage.h"
 #include "tensor/tensor.h"
 
 namespace octet {
@@ -25,6 +26,7 @@ class Tape;
 struct Context {
   explicit Context(Threads& threads) : threads(threads) {}
   Threads& threads;
+  StorageReuse reuse;               // of activations' memory
   kernels::PreparedInput prepared;  // scratch memory, reused by every product
   Observer* observer = nullptr;
   Tape* tape = nullptr;  // what is done is noted on it, to be differentiated

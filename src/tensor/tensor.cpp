@@ -2,9 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <type_traits>
 
 #include "base/error.h"
@@ -13,6 +11,7 @@
 #include "numeric/e5m2.h"
 #include "numeric/e8m0.h"
 #include "numeric/fp16.h"
+#include "tensor/storage.h"
 
 namespace octet {
 
@@ -27,12 +26,8 @@ std::string text_of(const Shape& shape) {
 }
 
 Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype) {
-  constexpr size_t kAlignment = 64;
-  const size_t size = (static_cast<size_t>(bytes()) + kAlignment) / kAlignment * kAlignment;
-  void* memory = std::aligned_alloc(kAlignment, size);
-  if (!memory) throw std::bad_alloc();
-  data_ = static_cast<std::byte*>(memory);
-  owner_ = std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
+  owner_ = allocate_storage(static_cast<size_t>(bytes()));
+  data_ = static_cast<const std::byte*>(owner_.get());
 }
 
 Tensor Tensor::zeros(Shape shape, DType dtype) {
