@@ -1,0 +1,130 @@
+#include "train/compare.h"
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/units.h"
+#include "train/log.h"
+
+namespace octet::train {
+namespace {
+
+constexpr size_t kMostRuns = 6;  // as many colours can be told apart
+constexpr double kPause = 3600;  // seconds between two records in which nothing was done
+
+// Directory names, with as many parents as tell them apart.
+std::vector<std::string> short_names(std::span<const std::filesystem::path> directories) {
+  std::vector<std::filesystem::path> full;
+  for (const auto& directory : directories) {
+    auto path = std::filesystem::weakly_canonical(directory);
+    full.push_back(path.has_filename() ? path : path.parent_path());
+  }
+  for (int depth = 1;; ++depth) {
+    std::vector<std::string> names;
+    bool whole = true;
+    for (const auto& path : full) {
+      std::filesystem::path name, rest = path;
+      for (int i = 0; i < depth && rest.has_filename(); ++i, rest = rest.parent_path()) {
+        name = name.empty() ? rest.filename() : rest.filename() / name;
+      }
+      whole = whole && !rest.has_filename();
+      names.push_back(printable(name.string(), 60));
+    }
+    auto sorted = names;
+    std::sort(sorted.begin(), sorted.end());
+    if (whole || std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end()) return names;
+  }
+}
+
+RunCurves read_run(const std::filesystem::path& directory, std::string name) {
+  if (!std::filesystem::exists(directory / "metrics.csv")) {
+    fail("{}: is no directory of a training run: it has no metrics.csv", printable(directory.string()));
+  }
+  RunCurves run{.name = std::move(name), .curves = {}};
+  double before = 0;
+  for (const LoggedScalar& row : read_metrics(directory)) {
+    Curve& curve = run.curves[row.tag];
+    curve.steps.push_back(static_cast<double>(row.step));
+    curve.values.push_back(row.value);
+    const double passed = row.wall_time - before;
+    if (before > 0 && passed > 0 && passed < kPause) run.seconds += passed;
+    before = row.wall_time;
+  }
+  if (run["train/loss"].values.empty()) {
+    fail("{}: has no step with a loss yet", printable((directory / "metrics.csv").string()));
+  }
+  return run;
+}
+
+double last(const Curve& curve) {
+  return curve.values.empty() ? std::nan("") : curve.values.back();
+}
+
+double lowest(const Curve& curve) {
+  double least = std::nan("");
+  for (const double value : curve.values) {
+    if (!(least <= value) && std::isfinite(value)) least = value;
+  }
+  return least;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return std::nan("");
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+std::string number(double value, const char* otherwise = "–") {
+  return std::isnan(value) ? otherwise : fmt::format("{:.4f}", value);
+}
+
+std::string gap(double value, double reference) {
+  const double percent = 100 * (value / reference - 1);
+  return std::isfinite(percent) ? fmt::format("{:+.3f} %", percent) : "–";
+}
+
+}  // namespace
+
+const Curve& RunCurves::operator[](const std::string& tag) const {
+  static const Curve kNone;
+  const auto found = curves.find(tag);
+  return found == curves.end() ? kNone : found->second;
+}
+
+double RunCurves::final_loss() const {
+  const Curve& loss = (*this)["train/loss"];
+  const double from = 0.95 * loss.steps.back();
+  double sum = 0, count = 0;
+  for (size_t i = loss.steps.size(); i-- > 0 && (count == 0 || loss.steps[i] > from);) {
+    sum += loss.values[i];
+    ++count;
+  }
+  return sum / count;
+}
+
+std::vector<RunCurves> read_runs(std::span<const std::filesystem::path> directories) {
+  if (directories.empty()) fail("there is no run to compare; give the output directories of runs");
+  if (directories.size() > kMostRuns) {
+    fail("{} runs are more than the {} that can be told apart; compare fewer", directories.size(), kMostRuns);
+  }
+  const auto names = short_names(directories);
+  std::vector<RunCurves> runs;
+  for (size_t i = 0; i < directories.size(); ++i) runs.push_back(read_run(directories[i], names[i]));
+  return runs;
+}
+
+report::Table comparison_table(std::span<const RunCurves> runs) {
+  report::Table table{{"run", "steps", "loss", "gap", "validation", "gap", "best", "tokens/s", "time"}, {}};
+  const RunCurves& first = runs[0];
+  for (const RunCurves& run : runs) {
+    const Curve& validation = run["validation/loss"];
+    const double speed = median(run["train/tokens_per_second"].values);
+    table.rows.push_back({run.name, fmt::format("{:.0f}", run["train/loss"].steps.back()), number(run.final_loss()),
+                          gap(run.final_loss(), first.final_loss()), number(last(validation)),
+                          gap(last(validation), last(first["validation/loss"])), number(lowest(validation)),
+                          std::isnan(speed) ? "–" : fmt::format("{:.0f}", speed), human_seconds(run.seconds)});
+  }
+  return table;
+}
+
+}  // namespace octet::train
