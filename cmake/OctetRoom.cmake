@@ -28,7 +28,8 @@ target_precompile_headers(octet_pch PRIVATE ${OCTET_ROOT}/src/base/precompiled.h
 # GCC 12 warns of its own intrinsics (bug 105593).
 set(OCTET_ISA_WARNINGS $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> -Wno-uninitialized)
 set(OCTET_ISA_FLAGS_avx2 ${OCTET_ISA_WARNINGS} -mavx2 -mfma -mf16c)
-set(OCTET_ISA_FLAGS_avx512 ${OCTET_ISA_WARNINGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx2)
+set(OCTET_ISA_FLAGS_avx512 ${OCTET_ISA_WARNINGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx2
+    -mprefer-vector-width=512)
 set(OCTET_ISA_FLAGS_avx512vnni ${OCTET_ISA_FLAGS_avx512} -mavx512vnni)
 set(OCTET_ISA_FLAGS_avx512bf16 ${OCTET_ISA_FLAGS_avx512vnni} -mavx512bf16 -mavx512vbmi -mgfni)
 set(OCTET_ISA_FLAGS_neon ${OCTET_ISA_WARNINGS})

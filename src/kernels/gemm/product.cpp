@@ -37,7 +37,7 @@ Way way_of(const GemmKernels& kernels, const PreparedInput::Layout& x, const Pac
   return x.m <= kTileRows && w.encoding != Encoding::direct ? Way::strips : Way::blocks;
 }
 
-/// Memory of a task: [panels][rows][kPanel] each.
+/// Memory of a task: what lives from chunk to chunk is [panels][rows][kPanel], what does not is one tile.
 struct Product::Scratch {
   std::byte* acc = nullptr;
   std::byte* totals = nullptr;
@@ -70,7 +70,7 @@ void Product::run(const Block& block) const {
   const auto results = static_cast<size_t>(panels * block.rows() * kPanelStepBytes);
   const auto a_tile = static_cast<size_t>(kTileRows * kPanelStepBytes);
   acc.grow(w_.cut ? std::max(results, a_tile) : a_tile);
-  if (w_.segments.size() > 1) totals.grow(results);
+  if (w_.segments.size() > 1) totals.grow(w_.chunks.size() > 1 ? results : a_tile);
   if (way_ == Way::strips) widened.grow(kStripPanels * kStripStride);
   if (way_ == Way::blocks && w_.encoding != Encoding::direct) {
     widened.grow(static_cast<size_t>(panels * std::min(kChunkSteps, w_.steps) * kPanelStepBytes));
@@ -112,7 +112,7 @@ void Product::place(Tile& t, const Block& block, const Scratch& scratch, int64_t
   t.rows = static_cast<int>(row_end - row);
   t.table = &w_.table;
   t.acc = w_.cut ? scratch.acc + at : scratch.acc;
-  t.totals = reinterpret_cast<float*>(scratch.totals + at);
+  t.totals = reinterpret_cast<float*>(w_.chunks.size() > 1 ? scratch.totals + at : scratch.totals);
   t.y = y_ + row * stride_ + first;
   t.y_stride = stride_;
   t.columns = static_cast<int>(std::min<int64_t>(kPanel, w_.n - first));

@@ -23,10 +23,23 @@ void int8_codes_in_range(const float* x, int64_t k, float s, int8_t* out) {
   if (mask) _mm_mask_storeu_epi8(out + i, mask, codes_of(_mm512_maskz_loadu_ps(mask, x + i), scale, r));
 }
 
+/// 64 codes at a time, as bytes that are 128 too large.
+int32_t sum(const int8_t* codes, int64_t k) {
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  __m512i sums = _mm512_setzero_si512();
+  for (int64_t i = 0; i < k; i += 64) {
+    const __mmask64 mask = k - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (k - i)) - 1;
+    const __m512i bytes = _mm512_xor_si512(_mm512_mask_loadu_epi8(flip, mask, codes + i), flip);
+    sums = _mm512_add_epi64(sums, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
+  }
+  return static_cast<int32_t>(_mm512_reduce_add_epi64(sums) - 128 * k);
+}
+
 }  // namespace
 }  // namespace octet::kernels
 
 #define OCTET_OWN_INT8_CODES
+#define OCTET_OWN_SUM
 #include "kernels/quantize/rows.inc"
 
 namespace octet::kernels {
