@@ -15,6 +15,7 @@ constexpr Verb kVerbs[] = {
     {"tokenize", "text to token ids and back", "octet tokenize models/llama --text \"Once upon a time\"", add_tokenize},
     {"train-tokenizer", "make a byte-level BPE from text", "octet train-tokenizer stories.txt --vocab-size 4096 -o models/mine",
      add_train_tokenizer},
+    {"train", "train a model in F32, BF16, FP8 or INT8", "octet train recipe.yaml", add_train},
     {"doctor", "what this machine can do, and which kernels are chosen", "octet doctor", add_doctor},
     {"completion", "a completion script for bash or zsh", "source <(octet completion bash)", add_completion},
 };

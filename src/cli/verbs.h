@@ -13,6 +13,7 @@ Run add_eval(CLI::App& app);
 Run add_inspect(CLI::App& app);
 Run add_run(CLI::App& app);
 Run add_tokenize(CLI::App& app);
+Run add_train(CLI::App& app);
 Run add_train_tokenizer(CLI::App& app);
 
 }  // namespace octet::cli

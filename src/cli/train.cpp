@@ -1,0 +1,88 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/escape.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/units.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "train/recipe/recipe.h"
+#include "train/run.h"
+
+namespace octet::cli {
+namespace {
+
+struct Options {
+  std::string recipe;
+  bool resume = false;
+};
+
+std::string memory_line(const train::MemoryEstimate& m) {
+  const auto text = [](int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
+  return fmt::format(
+      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}",
+      human_count(static_cast<double>(m.parameters)), text(m.total()), text(m.weights), text(m.gradients),
+      text(m.optimizer), text(m.activations), text(m.operands));
+}
+
+std::string progress_text(const train::RunProgress& p) {
+  std::string text = fmt::format("step {}/{}  loss {:.4f}", p.step, p.steps, p.loss);
+  if (p.validation_loss > 0) text += fmt::format("  validation {:.4f}", p.validation_loss);
+  return text + fmt::format("  rate {:.2e}  {} tokens/s  {}  {} left", p.learning_rate,
+                            human_count(p.tokens_per_second), human_bytes(static_cast<double>(anonymous_bytes())),
+                            clock_time(p.seconds_left));
+}
+
+int train_model(const Options& options, const Common& common) {
+  PeakMemory memory;
+  const train::TrainConfig config = train::read_train_config(options.recipe);
+  Threads threads(common.threads);
+  train::RunHooks hooks;
+  hooks.begin = [&](const train::MemoryEstimate& estimate, int64_t steps, int64_t resumed_at) {
+    print_notice(memory_line(estimate));
+    print_notice(resumed_at > 0 ? fmt::format("going on after step {} of {}", resumed_at, steps)
+                                : fmt::format("{} steps", steps));
+  };
+  hooks.progress = [](const train::RunProgress& p) { print_notice(progress_text(p)); };
+  const train::RunResult result = train::run_training(config, options.resume, threads, hooks);
+  if (common.json) {
+    print_json({{"loss", result.loss},
+                {"validation_loss", result.validation_loss > 0 ? Json(result.validation_loss) : Json(nullptr)},
+                {"steps", result.steps},
+                {"tokens", result.tokens},
+                {"tokens_per_second", result.tokens_per_second},
+                {"seconds", result.seconds},
+                {"stopped_early", result.stopped_early},
+                {"peak_memory_bytes", memory.peak_anonymous_bytes()},
+                {"peak_rss_bytes", peak_rss_bytes()},
+                {"directory", result.directory.string()}});
+    return 0;
+  }
+  std::string text = fmt::format("{}: {} steps{}, loss {:.4f}", printable(result.directory.string()), result.steps,
+                                 result.stopped_early ? " (stopped early)" : "", result.loss);
+  if (result.validation_loss > 0) text += fmt::format(", validation loss {:.4f}", result.validation_loss);
+  print(text + fmt::format(", {} tokens/s, {} of memory\n", human_count(result.tokens_per_second),
+                           human_bytes(static_cast<double>(memory.peak_anonymous_bytes()))));
+  return 0;
+}
+
+std::string precision_table() {
+  std::string text = "\n\nPrecisions";
+  for (const train::Recipe& recipe : train::recipes()) text += fmt::format("\n  {:<12} {}", recipe.name, recipe.help);
+  return text;
+}
+
+}  // namespace
+
+Run add_train(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("RECIPE", options->recipe, "a YAML file: model, data, precision, optimizer")
+      ->required()
+      ->type_name("FILE.yaml");
+  app.add_flag("--resume", options->resume, "go on from the checkpoint in the recipe's output directory");
+  app.footer(app.get_footer() + precision_table());
+  return [options](const Common& common) { return train_model(*options, common); };
+}
+
+}  // namespace octet::cli

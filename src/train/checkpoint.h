@@ -1,0 +1,26 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "train/trainer.h"
+
+namespace octet::train {
+
+/// What a run knows besides the trainer's numbers.
+struct RunState {
+  std::string fingerprint;  // of the recipe
+  std::string data;         // SHA-256 of the tokens it is trained on
+  double best_loss = 0;     // of validation; 0: none yet
+  int64_t validations_since_best = 0;
+  double first_loss = 0, smooth_loss = 0;
+};
+
+/// Writes parameters, the optimizer's moments, amax histories and the state as one file, beside `file`, and renames it:
+/// what was there before stays until the new one is whole.
+void save_checkpoint(const std::filesystem::path& file, Trainer& trainer, const RunState& state);
+
+/// Fills the trainer; its next step is the one the run would have taken. Throws Error where the file is damaged or of
+/// another recipe or other data than `expected` says.
+RunState load_checkpoint(const std::filesystem::path& file, Trainer& trainer, const RunState& expected);
+
+}  // namespace octet::train

@@ -1,0 +1,202 @@
+#include "train/config.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/mapped_file.h"
+#include "base/sha256.h"
+#include "base/yaml.h"
+#include "train/recipe/recipe.h"
+
+namespace octet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One object of the recipe. Every key that is read is remembered; finish() refuses the others.
+class Section {
+ public:
+  Section(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+    if (!json.is_object()) fail("{}: it must be keys and values", where_);
+  }
+
+  bool has(const char* key) const { return json_.contains(key) && !json_[key].is_null(); }
+
+  template <typename T>
+  T value(const char* key, const T& fallback) {
+    known_.push_back(key);
+    return json_value<T>(json_, key, fallback, where_);
+  }
+  template <typename T>
+  T required(const char* key) {
+    if (!has(key)) fail("{}: {} is missing", where_, key);
+    return value<T>(key, T());
+  }
+  int64_t count(const char* key, int64_t fallback, int64_t least, int64_t most = int64_t{1} << 40) {
+    const auto n = value<int64_t>(key, fallback);
+    if (n < least || n > most) fail("{}: {} is {}; it must be between {} and {}", where_, key, n, least, most);
+    return n;
+  }
+  double number(const char* key, double fallback, double least, double most) {
+    const auto x = value<double>(key, fallback);
+    if (!(x >= least && x <= most)) fail("{}: {} is {}; it must be between {} and {}", where_, key, x, least, most);
+    return x;
+  }
+  Section section(const char* key) {
+    known_.push_back(key);
+    static const Json kEmpty = Json::object();
+    return {has(key) ? json_[key] : kEmpty, where_ + ": " + key};
+  }
+  /// One or several.
+  std::vector<std::string> list(const char* key) {
+    known_.push_back(key);
+    if (!has(key)) return {};
+    const Json items = json_[key].is_array() ? json_[key] : Json::array({json_[key]});
+    std::vector<std::string> result;
+    for (const Json& item : items) {
+      if (!item.is_string()) fail("{}: {} must be text, not {}", where_, key, json_text(item));
+      result.push_back(item.get<std::string>());
+    }
+    return result;
+  }
+  std::string json_of(const char* key) {
+    known_.push_back(key);
+    if (!json_[key].is_object()) fail("{}: {} must be keys of config.json", where_, key);
+    return json_[key].dump();
+  }
+  void finish() const {
+    for (const auto& [key, value] : json_.items()) {
+      if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+      std::string names;
+      for (const std::string& name : known_) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+      fail("{}: there is no field {}; the fields are {}", where_, json_text(key), names);
+    }
+  }
+  const std::string& where() const { return where_; }
+
+ private:
+  const Json& json_;
+  std::string where_;
+  std::vector<std::string> known_;
+};
+
+/// Runs what throws UsageError on a name, and says where the name stands.
+template <typename Read>
+auto named(const Section& section, const Read& read) {
+  try {
+    return read();
+  } catch (const UsageError& e) {
+    fail("{}: {}", section.where(), e.what());
+  }
+}
+
+DType dtype_of(Section& section, DType fallback) {
+  const auto name = section.value<std::string>("dtype", fallback == DType::F32 ? "float32" : "bfloat16");
+  if (name == "float32") return DType::F32;
+  if (name == "bfloat16") return DType::BF16;
+  fail("{}: dtype is {}; it can be float32 or bfloat16", section.where(), json_text(name));
+}
+
+void read_data(Section data, const fs::path& folder, TrainConfig& c) {
+  for (const std::string& file : data.list("train")) c.train.push_back(folder / file);
+  for (const std::string& file : data.list("validation")) c.validation.push_back(folder / file);
+  if (c.train.empty()) fail("{}: train names no file", data.where());
+  c.data.format = named(data, [&] { return data_format_named(data.value<std::string>("format", "auto")); });
+  c.data.text_field = data.value<std::string>("text_field", c.data.text_field);
+  c.sequence_length = data.count("sequence_length", c.sequence_length, 1, int64_t{1} << 20);
+  c.end_of_text = data.value<std::string>("end_of_text", "");
+  c.shuffle = data.value<bool>("shuffle", true);
+  data.finish();
+}
+
+void read_optimizer(Section o, TrainConfig& c) {
+  OptimizerOptions& options = c.optimizer;
+  options.kind = named(o, [&] { return optimizer_named(o.value<std::string>("name", "adamw")); });
+  options.state = named(o, [&] { return state_format_named(o.value<std::string>("state", "f32")); });
+  c.learning_rate = o.number("learning_rate", c.learning_rate, 0, 1e6);
+  c.weight_decay = o.number("weight_decay", options.kind == OptimizerKind::adamw ? 0.1 : 0.0, 0, 1e3);
+  options.beta1 = o.value<double>("beta1", options.beta1);
+  options.beta2 = o.value<double>("beta2", options.beta2);
+  options.epsilon = o.value<double>("epsilon", options.epsilon);
+  options.momentum = o.value<double>("momentum", options.momentum);
+  options.dampening = o.value<double>("dampening", options.dampening);
+  options.nesterov = o.value<bool>("nesterov", options.nesterov);
+  c.clip = o.number("clip", c.clip, 0, 1e9);
+  o.finish();
+  check(options);
+}
+
+void read_schedule(Section s, TrainConfig& c) {
+  c.schedule.decay = named(s, [&] { return decay_named(s.value<std::string>("name", "cosine")); });
+  if (s.has("warmup_steps") && s.has("warmup"))
+    fail("{}: warmup and warmup_steps contradict one another; give one", s.where());
+  c.schedule.warmup_steps = s.count("warmup_steps", 0, 0);
+  c.warmup = s.number("warmup", -1, -1, 1);
+  c.schedule.floor = s.number("floor", 0, 0, 1);
+  s.finish();
+}
+
+void read_model(Section& r, const fs::path& folder, TrainConfig& c) {
+  if (r.has("model") == r.has("from"))
+    fail("{}: either model (of a new model) or from (a model to go on with) must be given", r.where());
+  if (r.has("from")) c.from = folder / r.value<std::string>("from", "");
+  if (r.has("model")) c.model = r.json_of("model");
+  r.value<std::string>("from", "");
+  if (r.has("tokenizer")) c.tokenizer = folder / r.value<std::string>("tokenizer", "");
+  r.value<std::string>("tokenizer", "");
+  if (c.tokenizer.empty()) c.tokenizer = c.from;
+  if (c.tokenizer.empty()) fail("{}: tokenizer is missing: a directory with tokenizer.json", r.where());
+}
+
+// What does not decide a number of the run.
+constexpr const char* kFree[] = {"output", "log_every", "checkpoint_every"};
+
+std::string fingerprint_of(Json json) {
+  for (const char* key : kFree) json.erase(key);
+  return sha256_hex(json.dump());
+}
+
+}  // namespace
+
+TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
+  const Json json = parse_yaml(yaml, recipe.string());
+  const fs::path folder = recipe.parent_path();
+  Section r(json, recipe.string());
+  TrainConfig c;
+  c.recipe = recipe;
+  c.output = folder / r.required<std::string>("output");
+  read_model(r, folder, c);
+  c.precision = r.value<std::string>("precision", c.precision);
+  named(r, [&] { return recipe_named(c.precision).name; });
+  c.head = r.value<bool>("head", false);
+  c.dtype = dtype_of(r, c.precision == "fp32" ? DType::F32 : DType::BF16);
+  c.seed = static_cast<uint64_t>(r.count("seed", 1, 0));
+  read_data(r.section("data"), folder, c);
+  c.batch_size = r.count("batch_size", c.batch_size, 1, int64_t{1} << 20);
+  c.accumulate = r.count("accumulate", 1, 1, int64_t{1} << 20);
+  if (r.has("steps") == r.has("epochs")) fail("{}: either steps or epochs must be given", r.where());
+  c.steps = r.count("steps", 0, r.has("steps") ? 1 : 0);
+  c.epochs = r.number("epochs", 0, 0, 1e6);
+  read_optimizer(r.section("optimizer"), c);
+  read_schedule(r.section("schedule"), c);
+  c.recompute = r.value<bool>("recompute", false);
+  c.validate_every = r.count("validate_every", 0, 0);
+  c.validation_tokens = r.count("validation_tokens", c.validation_tokens, 1);
+  c.checkpoint_every = r.count("checkpoint_every", 0, 0);
+  c.log_every = r.count("log_every", c.log_every, 1);
+  c.patience = r.count("patience", 0, 0);
+  if (c.patience > 0 && (c.validate_every == 0 || c.validation.empty())) {
+    fail("{}: patience needs validate_every and data.validation", r.where());
+  }
+  r.finish();
+  c.fingerprint = fingerprint_of(json);
+  return c;
+}
+
+TrainConfig read_train_config(const fs::path& recipe) {
+  const MappedFile file(recipe);
+  const auto bytes = file.bytes();
+  if (bytes.size() > (size_t{1} << 20)) fail("{}: a recipe of more than 1 MB is none", recipe.string());
+  return parse_train_config({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, recipe);
+}
+
+}  // namespace octet::train

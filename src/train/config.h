@@ -1,0 +1,50 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "train/data.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace octet::train {
+
+/// What a RECIPE.yaml of `octet train` says, every field checked (docs/training.md). Paths are relative to the recipe.
+struct TrainConfig {
+  std::filesystem::path recipe;     // the file itself
+  std::filesystem::path output;     // of the run: its log, its checkpoint, and model/
+  std::filesystem::path tokenizer;  // a directory with tokenizer.json
+  std::filesystem::path from;       // a model to go on with; empty: a new one
+  std::string model;                // of a new one: keys of config.json, as JSON
+  std::string precision = "fp32";
+  bool head = false;         // the precision is the head's, too
+  DType dtype = DType::F32;  // of the result
+  uint64_t seed = 1;
+
+  DataOptions data;
+  std::vector<std::filesystem::path> train, validation;
+  int64_t sequence_length = 256, batch_size = 8, accumulate = 1;
+  std::string end_of_text;  // the token behind every document; empty: none
+  bool shuffle = true;
+
+  int64_t steps = 0;
+  double epochs = 0;  // where steps are not given
+  OptimizerOptions optimizer;
+  double learning_rate = 1e-3, weight_decay = 0.1, clip = 1;
+  Schedule schedule;
+  double warmup = -1;  // share of the steps, where warmup_steps are not given
+  bool recompute = false;
+
+  int64_t validate_every = 0, validation_tokens = 100'000, checkpoint_every = 0, log_every = 10, patience = 0;
+
+  /// SHA-256 of everything that decides the numbers: what a checkpoint must have been made with.
+  std::string fingerprint;
+};
+
+/// Throws Error naming the file and the field: unknown, of the wrong type, out of range, contradictory.
+TrainConfig read_train_config(const std::filesystem::path& recipe);
+TrainConfig parse_train_config(std::string_view yaml, const std::filesystem::path& recipe);
+
+}  // namespace octet::train

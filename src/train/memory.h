@@ -1,0 +1,16 @@
+#pragma once
+#include "models/config.h"
+#include "train/config.h"
+
+namespace octet::train {
+
+/// What a run will take, in bytes.
+struct MemoryEstimate {
+  int64_t parameters = 0, weights = 0, gradients = 0, optimizer = 0, activations = 0, operands = 0;
+  int64_t total() const { return weights + gradients + optimizer + activations + operands; }
+};
+
+/// `checkpointed` layers keep their input only.
+MemoryEstimate estimate_memory(const DecoderConfig& config, const TrainConfig& train);
+
+}  // namespace octet::train

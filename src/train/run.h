@@ -1,0 +1,34 @@
+#pragma once
+#include <functional>
+
+#include "train/config.h"
+#include "train/memory.h"
+
+namespace octet::train {
+
+/// What is told while a run goes on.
+struct RunProgress {
+  int64_t step = 0, steps = 0;
+  double loss = 0, learning_rate = 0, gradient_norm = 0;
+  double validation_loss = 0;  // 0: not measured at this step
+  double tokens_per_second = 0, seconds_left = 0;
+};
+
+struct RunHooks {
+  std::function<void(const MemoryEstimate&, int64_t steps, int64_t resumed_at)> begin;
+  std::function<void(const RunProgress&)> progress;
+};
+
+struct RunResult {
+  double loss = 0, validation_loss = 0;  // of the last step; of the model that is saved, 0: no validation data
+  int64_t steps = 0, tokens = 0;
+  double tokens_per_second = 0, seconds = 0;
+  bool stopped_early = false;
+  std::filesystem::path directory;  // of the model
+};
+
+/// Trains as the recipe says: from the start, or with `resume` from the checkpoint in its output directory. Throws
+/// Error where there is a checkpoint and `resume` is not set, and for everything that makes training impossible.
+RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks);
+
+}  // namespace octet::train
