@@ -6,8 +6,12 @@ namespace octet::kernels {
 
 std::span<const Kernel<const GradientKernel>> gradient_kernels() {
   static constexpr Kernel<const GradientKernel> kList[] = {
+#if defined(__x86_64__)
       {"avx512", kAvx512, &kGradientAvx512},
       {"avx2", kAvx2, &kGradientAvx2},
+#elif defined(__aarch64__)
+      {"neon", kNeon, &kGradientNeon},
+#endif
       {"reference", 0, &kGradientReference},
   };
   return kList;

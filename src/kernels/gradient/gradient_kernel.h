@@ -26,6 +26,6 @@ struct GradientKernel {
   void (*rotate_back)(float* x, int64_t half, const float* cosines, const float* sines);
 };
 
-extern const GradientKernel kGradientReference, kGradientAvx2, kGradientAvx512;
+extern const GradientKernel kGradientReference, kGradientAvx2, kGradientAvx512, kGradientNeon;
 
 }  // namespace octet::kernels

@@ -14,8 +14,12 @@ namespace octet::kernels {
 
 std::span<const Kernel<const OperandKernel>> operand_kernels() {
   static constexpr Kernel<const OperandKernel> kList[] = {
+#if defined(__x86_64__)
       {"avx512", kAvx512, &kOperandAvx512},
       {"avx2", kAvx2, &kOperandAvx2},
+#elif defined(__aarch64__)
+      {"neon", kNeon, &kOperandNeon},
+#endif
       {"reference", 0, &kOperandReference},
   };
   return kList;

@@ -35,6 +35,6 @@ struct OperandKernel {
                  uint32_t* random);
 };
 
-extern const OperandKernel kOperandReference, kOperandAvx2, kOperandAvx512;
+extern const OperandKernel kOperandReference, kOperandAvx2, kOperandAvx512, kOperandNeon;
 
 }  // namespace octet::kernels

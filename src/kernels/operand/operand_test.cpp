@@ -121,13 +121,14 @@ std::vector<double> meaning(const OperandSource& s, const OperandFormat& f) {
   };
   std::vector<double> result(static_cast<size_t>(lines * depth));
   for (int64_t line = 0; line < lines; ++line) {
+    float largest = 0;
     for (int64_t k = 0; k < depth; ++k) {
-      float largest = 0;
       int64_t l0 = line, l1 = line + 1, k0 = 0, k1 = depth;
       if (f.sharing == Sharing::group || f.sharing == Sharing::block)
         k0 = k / f.group * f.group, k1 = std::min(depth, k0 + f.group);
       if (f.sharing == Sharing::block) l0 = line / f.lines * f.lines, l1 = std::min(lines, l0 + f.lines);
-      for (int64_t i = l0; i < l1; ++i) {
+      if (k == k0) largest = 0;
+      for (int64_t i = l0; i < l1 && k == k0; ++i) {
         for (int64_t j = k0; j < k1; ++j) largest = std::max(largest, std::abs(at(i, j)));
       }
       Multiplier m{1, 1};

@@ -7,6 +7,8 @@ std::span<const Kernel<AdamFunction>> adam_kernels() {
 #if defined(__x86_64__)
     {"avx512", kAvx512, &adam_avx512},
     {"avx2", kAvx2, &adam_avx2},
+#elif defined(__aarch64__)
+    {"neon", kNeon, &adam_neon},
 #endif
     {"reference", 0, &adam_reference},
   };

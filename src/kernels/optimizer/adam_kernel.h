@@ -21,6 +21,6 @@ struct AdamStep {
 /// instruction set gives the same bits.
 using AdamFunction = void(const AdamStep& step, float* w, const float* g, float* m, float* v, int64_t n);
 
-extern AdamFunction adam_reference, adam_avx2, adam_avx512;
+extern AdamFunction adam_reference, adam_avx2, adam_avx512, adam_neon;
 
 }  // namespace octet::kernels

@@ -1,0 +1,35 @@
+#include <arm_neon.h>
+
+#include "kernels/operand/operand_kernel.h"
+
+namespace octet::kernels {
+namespace {
+
+#define OCTET_BLOCK 4
+
+/// 4 x 4 words: rows 0 and 2 interleaved, rows 1 and 3, then these two.
+[[gnu::always_inline]] inline void transpose_block(const uint32_t* from, int64_t from_stride, uint32_t* to,
+                                                   int64_t to_stride) {
+  uint32x4_t r[4], t[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) r[i] = vld1q_u32(from + i * from_stride);
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    t[2 * i] = vzip1q_u32(r[i], r[i + 2]);
+    t[2 * i + 1] = vzip2q_u32(r[i], r[i + 2]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    vst1q_u32(to + 2 * i * to_stride, vzip1q_u32(t[i], t[2 + i]));
+    vst1q_u32(to + (2 * i + 1) * to_stride, vzip2q_u32(t[i], t[2 + i]));
+  }
+}
+
+}  // namespace
+}  // namespace octet::kernels
+
+#include "kernels/operand/operand.inc"
+
+namespace octet::kernels {
+const OperandKernel kOperandNeon = {round, largest, transpose, random};
+}  // namespace octet::kernels
