@@ -12,14 +12,15 @@
 #include "compress/calibrate.h"
 #include "compress/compress.h"
 #include "compress/estimate.h"
+#include "compress/recipe.h"
 #include "compress/sequences.h"
 
 namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string model, scheme, output, calibration, algorithm, observer, match = "octet", rounding = "half_even",
-                                                                       kv_cache = "auto";
+  std::string model, scheme, recipe, output, calibration, algorithm, observer, match = "octet", rounding = "half_even",
+                                                                               kv_cache = "auto";
   std::vector<std::string> include;
   bool narrow_range = false, strict = false, force = false, dry_run = false;
   uint64_t seed = 0;
@@ -28,7 +29,9 @@ struct Options {
 
 // The same result again, whatever the threads and wherever it goes.
 std::string command_of(const Options& o) {
-  std::string command = fmt::format("octet compress {} --scheme {}", o.model, scheme_named(o.scheme).name);
+  std::string command = "octet compress " + o.model;
+  if (!o.scheme.empty()) command += fmt::format(" --scheme {}", scheme_named(o.scheme).name);
+  if (!o.recipe.empty()) command += " --recipe " + o.recipe;
   if (!o.calibration.empty()) {
     command += fmt::format(" --calibration {} --context {} --calibration-tokens {}", o.calibration, o.context,
                            o.calibration_tokens);
@@ -53,13 +56,31 @@ Pipeline pipeline_of(const Options& o, const Scheme& scheme) {
   return pipeline;
 }
 
+// What stands for all of a recipe's groups where one scheme is spoken of.
+constexpr Scheme kRecipeScheme{"recipe", per_channel(Format::INT8), std::nullopt, Storage::dense, false, ""};
+
+void read_recipe_into(const Options& o, CompressOptions& options) {
+  if (!o.scheme.empty() || !o.algorithm.empty() || !o.include.empty()) {
+    throw UsageError("--recipe says itself what --scheme, --algorithm and --include would");
+  }
+  const Recipe recipe = read_recipe(read_text(o.recipe), o.recipe);
+  for (const std::string& notice : recipe.notices) print_notice("octet: " + notice);
+  options.recipe = o.recipe;
+  options.groups = recipe.schemes;
+  options.include_head = recipe.schemes.group_of("lm_head") != nullptr;
+  options.pipeline = recipe.pipeline;
+  options.kv_cache_fp8 = options.kv_cache_fp8 || recipe.kv_cache_fp8;
+}
+
 CompressOptions compress_options(const Options& o) {
-  if (o.scheme.empty()) throw UsageError("--scheme says what to make: octet compress --help lists the schemes");
+  if (o.scheme.empty() && o.recipe.empty()) {
+    throw UsageError("--scheme or --recipe says what to make: octet compress --help lists the schemes");
+  }
   if (o.output.empty() && !o.dry_run) throw UsageError("-o DIR says where the compressed model goes");
   CompressOptions options;
   options.model = o.model;
   options.output = o.output;
-  options.scheme = &scheme_named(o.scheme);
+  options.scheme = o.recipe.empty() ? &scheme_named(o.scheme) : &kRecipeScheme;
   options.quantize.match = match_named(o.match);
   options.quantize.rounding = rounding_named(o.rounding);
   options.quantize.int8_range = o.narrow_range ? Int8Range::narrow : Int8Range::full;
@@ -69,8 +90,9 @@ CompressOptions compress_options(const Options& o) {
     options.include_head = true;
   }
   options.kv_cache_fp8 = o.kv_cache == "fp8";
-  options.pipeline = pipeline_of(o, *options.scheme);
+  if (o.recipe.empty()) options.pipeline = pipeline_of(o, *options.scheme);
   options.force = o.force;
+  if (!o.recipe.empty()) read_recipe_into(o, options);
   if (!o.calibration.empty()) options.calibration = o.calibration;
   options.context = o.context;
   options.calibration_tokens = o.calibration_tokens;
@@ -142,7 +164,7 @@ Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const 
                           const WorkPlace& work, Threads& threads) {
   if (!options.calibration) return {};
   const bool plain = options.pipeline.plain();
-  if (plain && !options.scheme->needs_calibration() && !options.kv_cache_fp8) {
+  if (plain && !options.needs_calibration() && !options.kv_cache_fp8) {
     print_notice(
         fmt::format("octet: rounding to nearest for {} fixes no ranges beforehand: the calibration text is not used",
                     options.scheme->name));
@@ -232,6 +254,7 @@ Run add_compress(CLI::App& app) {
   app.add_option("--scheme", o.scheme, "what the layers become; below is what each means")
       ->check(CLI::IsMember(scheme_names(), CLI::ignore_case))
       ->type_name("NAME");
+  app.add_option("--recipe", o.recipe, "a YAML file of modifiers, llm-compressor's among them")->type_name("FILE");
   app.add_option("-o,--output", o.output, "the directory to make")->type_name("DIR");
   app.add_option("--calibration", o.calibration,
                  "a text on which ranges are watched, for schemes that fix them beforehand")

@@ -35,25 +35,58 @@ StatisticsKeeper::StatisticsKeeper(std::vector<std::string> leaders, const Wante
 
 void StatisticsKeeper::linear_input(std::string_view module, const Tensor& x) {
   if (std::find(leaders_.begin(), leaders_.end(), module) == leaders_.end()) return;
-  Growing& growing = growing_[std::string(module)];
-  if (growing.rows == 0) {
-    const auto k = static_cast<size_t>(x.size(1));
-    growing.sums.resize(k);
-    growing.magnitudes.resize(k);
-    InputStatistics& s = growing.statistics;
-    s.min.resize(k);
-    s.max.resize(k);
-    s.samples = Tensor({std::min(wanted_.samples, wanted_.rows), x.size(1)});
-    if (wanted_.hessians) s.hessian.emplace(x.size(1), wanted_.format);
-  }
   if (!std::isfinite(kernels::amax(x.f32(), x.elements()))) {
     fail("{}: its input becomes infinite or NaN on the calibration text; the model is damaged", module);
   }
-  add(growing, x);
-  if (growing.statistics.hessian) growing.statistics.hessian->add(x, threads_);
+  batch_.emplace_back(module, x);
 }
 
-void StatisticsKeeper::add(Growing& growing, const Tensor& x) {
+void StatisticsKeeper::finish_batch(const Tensor& residual) {
+  const int64_t m = residual.size(0), d = residual.size(1);
+  const std::vector<float> alike(static_cast<size_t>(m), 1.0f);
+  std::vector<float> weights(static_cast<size_t>(m));
+  threads_.for_range(m, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      double sum = 0;
+      for (int64_t j = 0; j < d; ++j)
+        sum += static_cast<double>(residual.f32()[row * d + j]) * residual.f32()[row * d + j];
+      weights[static_cast<size_t>(row)] = static_cast<float>(1 / (sum / static_cast<double>(d) + 1e-12));
+    }
+  });
+  for (auto& [module, x] : batch_) {
+    const bool into_residual = module.ends_with("o_proj") || module.ends_with("down_proj");
+    add(growing_[module], x, into_residual ? weights : alike);
+    x = Tensor();
+  }
+  batch_.clear();
+}
+
+void StatisticsKeeper::add(Growing& growing, const Tensor& x, const std::vector<float>& weights) {
+  InputStatistics& s = growing.statistics;
+  const int64_t m = x.size(0), k = x.size(1);
+  if (growing.rows == 0) {
+    growing.sums.resize(static_cast<size_t>(k));
+    growing.magnitudes.resize(static_cast<size_t>(k));
+    s.min.resize(static_cast<size_t>(k));
+    s.max.resize(static_cast<size_t>(k));
+    s.samples = Tensor({std::min(wanted_.samples, wanted_.rows), k});
+    if (wanted_.hessians) s.hessian.emplace(k, wanted_.format);
+  }
+  add_channels(growing, x);
+  keep_samples(growing, x, weights);
+  growing.rows += m;
+  if (!s.hessian) return;
+  Tensor weighted({m, k});
+  threads_.for_range(m, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float root = std::sqrt(weights[static_cast<size_t>(row)]);
+      for (int64_t i = row * k; i < (row + 1) * k; ++i) weighted.f32()[i] = x.f32()[i] * root;
+    }
+  });
+  s.hessian->add(weighted, threads_);
+}
+
+void StatisticsKeeper::add_channels(Growing& growing, const Tensor& x) {
   const int64_t m = x.size(0), k = x.size(1);
   InputStatistics& s = growing.statistics;
   threads_.for_range(k, kChannels, [&](int64_t begin, int64_t end) {  // a channel belongs to one thread
@@ -68,18 +101,17 @@ void StatisticsKeeper::add(Growing& growing, const Tensor& x) {
       }
     }
   });
-  keep_samples(growing, x);
-  growing.rows += m;
 }
 
 // Sample i is row i · rows / samples of all that will come.
-void StatisticsKeeper::keep_samples(Growing& growing, const Tensor& x) const {
-  Tensor& samples = growing.statistics.samples;
-  const int64_t count = samples.size(0), k = x.size(1);
+void StatisticsKeeper::keep_samples(Growing& growing, const Tensor& x, const std::vector<float>& weights) const {
+  InputStatistics& s = growing.statistics;
+  const int64_t count = s.samples.size(0), k = x.size(1);
   for (; growing.kept < count; ++growing.kept) {
     const int64_t row = growing.kept * wanted_.rows / count - growing.rows;
     if (row >= x.size(0)) break;
-    std::memcpy(samples.f32() + growing.kept * k, x.f32() + row * k, static_cast<size_t>(k) * sizeof(float));
+    std::memcpy(s.samples.f32() + growing.kept * k, x.f32() + row * k, static_cast<size_t>(k) * sizeof(float));
+    s.sample_weights.push_back(weights[static_cast<size_t>(row)]);
   }
 }
 

@@ -13,6 +13,7 @@ namespace octet {
 struct InputStatistics {
   std::vector<float> min, max, mean, mean_magnitude;  // of each channel, [K]
   Tensor samples;                                     // F32 [S,K], rows spread over the text
+  std::vector<float> sample_weights;                  // [S] what a squared error of the row's output counts
   std::optional<Hessian> hessian;                     // nullopt: not wanted
 
   /// max |x| of each channel.
@@ -21,7 +22,9 @@ struct InputStatistics {
   void divide(const std::vector<float>& factors, Threads& threads);
 };
 
-/// Watches one layer: `leaders` are the modules that stand for their input (fused_name).
+/// Watches one layer: `leaders` are the modules that stand for their input (fused_name). Rows that go into the residual
+/// stream count by how small that is for their token: what follows norms it, and a few tokens are a thousand times
+/// larger than the rest.
 class StatisticsKeeper : public Observer {
  public:
   struct Wanted {
@@ -34,6 +37,8 @@ class StatisticsKeeper : public Observer {
 
   void linear_input(std::string_view module, const Tensor& x) override;
   void keys_and_values(std::string_view, const Tensor&, const Tensor&) override {}
+  /// A batch has passed: `residual` [M,D] is what the layer made of it.
+  void finish_batch(const Tensor& residual);
   /// The statistics of a leader; Error if nothing came.
   InputStatistics take(const std::string& leader);
 
@@ -43,12 +48,14 @@ class StatisticsKeeper : public Observer {
     InputStatistics statistics;
     int64_t rows = 0, kept = 0;
   };
-  void add(Growing& growing, const Tensor& x);
-  void keep_samples(Growing& growing, const Tensor& x) const;
+  void add(Growing& growing, const Tensor& x, const std::vector<float>& weights);
+  void add_channels(Growing& growing, const Tensor& x);
+  void keep_samples(Growing& growing, const Tensor& x, const std::vector<float>& weights) const;
   std::vector<std::string> leaders_;
   Wanted wanted_;
   Threads& threads_;
   std::map<std::string, Growing, std::less<>> growing_;
+  std::vector<std::pair<std::string, Tensor>> batch_;  // inputs that passed
 };
 
 }  // namespace octet

@@ -38,12 +38,12 @@ LayerMaker::LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan
 }
 
 MadeLayer LayerMaker::make() {
-  if (pipeline_.smoothing) {
-    smooth_behind_norm("input_layernorm", kAttentionIn);
-    smooth_between(kAttentionIn[2], kAttentionOut[0]);
-    smooth_behind_norm("post_attention_layernorm", kMlpIn);
-    smooth_between(kMlpIn[1], kMlpOut[0]);
-  }
+  const bool norms = pipeline_.smoothing && pipeline_.smooth_norms;
+  const bool between = pipeline_.smoothing && pipeline_.smooth_between;
+  if (norms) smooth_behind_norm("input_layernorm", kAttentionIn);
+  if (between) smooth_between(kAttentionIn[2], kAttentionOut[0]);
+  if (norms) smooth_behind_norm("post_attention_layernorm", kMlpIn);
+  if (between) smooth_between(kMlpIn[1], kMlpOut[0]);
   for (const Names names : {kAttentionIn, kAttentionOut, kMlpIn, kMlpOut}) make_group(names);
   for (const std::string_view norm : {"input_layernorm", "post_attention_layernorm"}) {
     made_.tensors.emplace_back(source_.module(norm) + ".weight", source_.norm(norm));
@@ -109,8 +109,8 @@ std::vector<float> LayerMaker::search(Names behind, std::vector<int32_t> share) 
   if (pipeline_.smoothing_strength >= 0) {
     return fixed_smoothing(*pipeline_.smoothing, statistics, target, pipeline_.smoothing_strength);
   }
-  SmoothingResult result =
-      search_smoothing(*pipeline_.smoothing, statistics, inputs.samples, weights, target, kStrengths, threads_);
+  SmoothingResult result = search_smoothing(*pipeline_.smoothing, statistics, {inputs.samples, inputs.sample_weights},
+                                            weights, target, kStrengths, threads_);
   notes_.push_back(
       {source_.module(behind[0]), result.factors.empty() ? -1 : result.strength, result.error, result.error_before});
   return std::move(result.factors);

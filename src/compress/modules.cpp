@@ -43,7 +43,7 @@ void fill_source(const Checkpoint& checkpoint, const Plan& plan, ModulePlan& mod
 void plan_head(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan) {
   const std::string head(kHead);
   const bool quantized = group_before(plan, head) != nullptr;
-  if (!quantized && !(options.include_head && options.scheme->weights)) return;
+  if (!quantized && !wanted_groups(options).group_of(head)) return;
   plan.unties_head = plan.model.tied && !quantized;
   ModulePlan module{.name = head, .weight = plan.unties_head ? std::string(kEmbedding) : head + ".weight"};
   fill_source(checkpoint, plan, module, {plan.model.vocabulary, plan.model.hidden});
@@ -52,12 +52,10 @@ void plan_head(const Checkpoint& checkpoint, const CompressOptions& options, Pla
 
 // q, k and v, and gate and up, stand together in fused kernels, which know one scale for all of a tensor's numbers.
 void plan_range_sets(Plan& plan) {
-  const auto& first = plan.modules.front().to;
-  if (!first || first->weights->granularity != Granularity::tensor) return;
   std::map<std::string, int, std::less<>> set_of;
   for (size_t i = 0; i < plan.modules.size(); ++i) {
     ModulePlan& module = plan.modules[i];
-    if (!module.to) continue;
+    if (!module.to || module.to->weights->granularity != Granularity::tensor) continue;
     const auto [found, is_new] = set_of.emplace(fused_name(module.name), static_cast<int>(plan.range_sets.size()));
     if (is_new) plan.range_sets.emplace_back();
     module.range_set = found->second;
@@ -84,6 +82,16 @@ std::string layer_list(const std::vector<const ModulePlan*>& modules) {
   return text;
 }
 
+// The preset that a group is, for messages; of a recipe's own groups the recipe's name.
+const Scheme& scheme_of(const ConfigGroup& group, const CompressOptions& options) {
+  for (const Scheme& scheme : kSchemes) {
+    if (scheme.weights == group.weights && scheme.activations == group.activations && scheme.storage == group.storage) {
+      return scheme;
+    }
+  }
+  return *options.scheme;
+}
+
 std::string ragged_warning(const Scheme& scheme, const std::vector<const ModulePlan*>& ragged, bool per_channel) {
   const std::string layers = layer_list(ragged);
   const int group = scheme.weights->group;
@@ -101,6 +109,45 @@ std::string ragged_warning(const Scheme& scheme, const std::vector<const ModuleP
   return fmt::format("{}: {} do not divide into {} and end in a shorter one; {}", scheme.name, layers, extent, who);
 }
 
+// Points the modules of one group to it, and those that its groups of columns do not divide to one of their own.
+void assign_group(const CompressOptions& options, Plan& plan, size_t index) {
+  ConfigGroup& group = plan.output->groups[index];
+  std::vector<const ModulePlan*> ragged;
+  std::vector<ModulePlan*> members;
+  for (ModulePlan& module : plan.modules) {
+    if (plan.output->group_of(module.name) != &group) continue;
+    members.push_back(&module);
+    if (!divides(*group.weights, module)) ragged.push_back(&module);
+  }
+  const bool falls_back = group.storage == Storage::pack_quantized && !ragged.empty();
+  if (!ragged.empty()) {
+    plan.ragged = ragged_warning(scheme_of(group, options), ragged, falls_back);
+    plan.warnings.push_back(plan.ragged);
+  }
+  if (falls_back) {
+    ConfigGroup channels{{}, per_channel(group.weights->format), group.activations, group.storage};
+    for (const ModulePlan* module : ragged) channels.targets.push_back(module->name);
+    plan.output->groups.push_back(std::move(channels));
+  }
+  for (ModulePlan* module : members) {
+    const bool per_channel = falls_back && !divides(*group.weights, *module);
+    module->to = per_channel ? &plan.output->groups.back() : &group;
+    module->scales = scale_dtype(*module->to->weights, module->dtype, options.quantize.match);
+  }
+}
+
+// vLLM runs fused layers as one.
+void warn_of_split_layers(Plan& plan) {
+  std::map<std::string, const ModulePlan*> first;
+  for (const ModulePlan& module : plan.modules) {
+    const auto [found, is_new] = first.emplace(fused_name(module.name), &module);
+    if (is_new || found->second->to == module.to) continue;
+    plan.warnings.push_back(fmt::format("{} and {} become different: vLLM runs them as one and refuses that",
+                                        found->second->name, module.name));
+    return;
+  }
+}
+
 }  // namespace
 
 std::string fused_name(const std::string& module) {
@@ -116,49 +163,34 @@ std::string fused_name(const std::string& module) {
 }
 
 void plan_modules(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan) {
+  const QuantizationConfig wanted = wanted_groups(options);
   for (const std::string& name : linear_modules(plan.model)) {
     ModulePlan module{.name = name, .weight = name + ".weight"};
     fill_source(checkpoint, plan, module, shape_of(plan.model, name));
-    if (module.from || options.scheme->weights) plan.modules.push_back(std::move(module));
+    if (module.from || wanted.group_of(name)) plan.modules.push_back(std::move(module));
   }
   plan_head(checkpoint, options, plan);
 }
 
-void assign_groups(const CompressOptions& options, Plan& plan) {
+QuantizationConfig wanted_groups(const CompressOptions& options) {
+  if (options.groups) return *options.groups;
   const Scheme& scheme = *options.scheme;
-  if (!scheme.weights) return;
-  const std::string head(kHead);
-  std::vector<ModulePlan*> quantized;
-  for (ModulePlan& module : plan.modules) {
-    if (module.name != head || options.include_head) quantized.push_back(&module);
-  }
   QuantizationConfig config;
+  if (!scheme.weights) return config;
   if (scheme.octet_only) config.method = "octet";
   config.groups.push_back({{"Linear"}, scheme.weights, scheme.activations, scheme.storage});
+  if (!options.include_head) config.ignore.emplace_back(kHead);
+  return config;
+}
 
-  std::vector<const ModulePlan*> ragged;
-  for (const ModulePlan* module : quantized) {
-    if (!divides(*scheme.weights, *module)) ragged.push_back(module);
-  }
-  const bool falls_back = scheme.storage == Storage::pack_quantized && !ragged.empty();
-  if (falls_back) {
-    ConfigGroup channels{{}, per_channel(scheme.weights->format), scheme.activations, scheme.storage};
-    for (const ModulePlan* module : ragged) channels.targets.push_back(module->name);
-    config.groups.push_back(std::move(channels));
-  }
-  if (!ragged.empty()) {
-    plan.ragged = ragged_warning(scheme, ragged, falls_back);
-    plan.warnings.push_back(plan.ragged);
-  }
-
-  if (!options.include_head) config.ignore.push_back(head);
-  plan.output = std::move(config);
-  for (ModulePlan* module : quantized) {
-    const bool per_channel = falls_back && !divides(*scheme.weights, *module);
-    module->to = &plan.output->groups[per_channel ? 1 : 0];
-    module->scales = scale_dtype(*module->to->weights, module->dtype, options.quantize.match);
-  }
+void assign_groups(const CompressOptions& options, Plan& plan) {
+  plan.output = wanted_groups(options);
+  if (plan.output->groups.empty()) return plan.output.reset();
+  plan.output->groups.reserve(2 * plan.output->groups.size());  // modules point into it
+  const size_t wanted = plan.output->groups.size();
+  for (size_t i = 0; i < wanted; ++i) assign_group(options, plan, i);
   plan_range_sets(plan);
+  warn_of_split_layers(plan);
 }
 
 }  // namespace octet

@@ -14,6 +14,9 @@ inline constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
 /// up_proj, itself for the rest.
 std::string fused_name(const std::string& module);
 
+/// The config groups that the options ask for; none for UNQUANTIZED.
+QuantizationConfig wanted_groups(const CompressOptions& options);
+
 /// Fills plan.modules: the linear modules that are quantized before or will be after, in the model's order, their
 /// shapes checked against config.json.
 void plan_modules(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compress/pipeline.h"
+#include "files/quantization_config.h"
 #include "quant/options.h"
 #include "tensor/scheme.h"
 
@@ -14,7 +15,9 @@ namespace octet {
 /// What `octet compress` is asked for.
 struct CompressOptions {
   std::filesystem::path model, output;
-  const Scheme* scheme = nullptr;
+  const Scheme* scheme = nullptr;            // of all linear layers, where `groups` says nothing else
+  std::optional<QuantizationConfig> groups;  // of a recipe: which layers become what
+  std::string recipe;                        // its file, for messages
   QuantizeOptions quantize;
   Pipeline pipeline;          // what is done besides rounding to the nearest; more than that needs a calibration text
   bool include_head = false;  // lm_head too
@@ -25,6 +28,8 @@ struct CompressOptions {
   int64_t calibration_tokens = 65536;
   int64_t activation_bytes = int64_t{512} << 20;  // of activations held in memory; more go to a file
   int64_t shard_bytes = 5'000'000'000;
+  /// Whether a range of some input is fixed beforehand.
+  bool needs_calibration() const;
   std::string command;  // to repeat it, for octet.json
 };
 

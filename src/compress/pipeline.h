@@ -14,9 +14,10 @@ enum class RoundingAlgorithm : uint8_t { nearest, gptq, learned };
 /// What is done to the matrices of a model, in this order: transforms change weights and keep the function, a range
 /// gives scales, a rounding gives codes, a correction goes into the bias. Any of one kind goes with any of the next.
 struct Pipeline {
-  bool rotation = false;                 // of the residual stream (R1) and of heads (R2)
-  const Smoothing* smoothing = nullptr;  // nullptr: none
-  double smoothing_strength = -1;        // < 0: searched for each layer
+  bool rotation = false;                            // of the residual stream (R1) and of heads (R2)
+  const Smoothing* smoothing = nullptr;             // nullptr: none
+  double smoothing_strength = -1;                   // < 0: searched for each layer
+  bool smooth_norms = true, smooth_between = true;  // behind norms; from v to o and from up to down
   const RangeObserver* weights = &range_observers()[0];
   const RangeObserver* inputs = &range_observers()[0];  // of static activations
   RoundingAlgorithm rounding = RoundingAlgorithm::nearest;

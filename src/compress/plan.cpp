@@ -7,8 +7,10 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "compress/modules.h"
+#include "compress/recipe.h"
 #include "compress/required_tensors.h"
 #include "compress/rotate_ends.h"
+#include "models/architectures.h"
 
 namespace octet {
 namespace {
@@ -177,7 +179,7 @@ void check_options(const CompressOptions& options) {
     throw UsageError(
         "--algorithm watches what the layers are given: give a text to watch it on with --calibration FILE");
   }
-  if (scheme.needs_calibration()) {
+  if (options.needs_calibration()) {
     throw UsageError(fmt::format(
         "{} fixes the range of every layer's input beforehand: give a text to watch it on with --calibration FILE",
         scheme.name));
@@ -191,6 +193,12 @@ void check_options(const CompressOptions& options) {
 
 }  // namespace
 
+bool CompressOptions::needs_calibration() const {
+  if (!groups) return scheme->needs_calibration();
+  return std::any_of(groups->groups.begin(), groups->groups.end(),
+                     [](const ConfigGroup& group) { return group.activations && !group.activations->dynamic; });
+}
+
 Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   Plan plan;
   const std::string where = (checkpoint.directory() / "config.json").string();
@@ -199,6 +207,11 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   plan.input = read_quantization_config(config, where);
   plan.model.dtype = checkpoint.info(kEmbedding).dtype;
   check_options(options);
+  if (options.groups) {
+    std::vector<std::string> names = linear_modules(plan.model);
+    names.emplace_back(kHead);
+    check_names(*options.groups, names, options.recipe);
+  }
   plan_modules(checkpoint, options, plan);
   if (options.pipeline.rotation && plan.model.tied && !has_even_final_norm(checkpoint)) {
     plan.unties_head = true;  // its norm's weight goes into the head alone

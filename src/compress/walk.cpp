@@ -155,7 +155,7 @@ class Walk {
     ctx_.observer = &keeper;
     for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t last) {
       const auto [row, count] = rows_of(first, last);
-      run_layer(ctx_, plan_.model, layer, sequences_, first, last, x.read(row, count, threads_));
+      keeper.finish_batch(run_layer(ctx_, plan_.model, layer, sequences_, first, last, x.read(row, count, threads_)));
       progress.advance(static_cast<uint64_t>(count));
     });
     ctx_.observer = nullptr;

@@ -69,7 +69,7 @@ Tensor scaled_columns(const Tensor& x, const std::vector<float>& factors, bool d
   return result;
 }
 
-double squared(const Tensor& x, const Tensor* y, Threads& threads) {
+double squared(const Tensor& x, const Tensor* y, const std::vector<float>& row_weights, Threads& threads) {
   const int64_t rows = x.size(0), n = x.size(1);
   std::vector<double> sums(static_cast<size_t>(rows));
   threads.for_range(rows, 1, [&](int64_t begin, int64_t end) {
@@ -79,7 +79,7 @@ double squared(const Tensor& x, const Tensor* y, Threads& threads) {
         const double d = static_cast<double>(x.f32()[i]) - (y ? y->f32()[i] : 0);
         sum += d * d;
       }
-      sums[static_cast<size_t>(row)] = sum;
+      sums[static_cast<size_t>(row)] = row_weights.empty() ? sum : sum * row_weights[static_cast<size_t>(row)];
     }
   });
   double total = 0;
@@ -87,14 +87,29 @@ double squared(const Tensor& x, const Tensor* y, Threads& threads) {
   return total;
 }
 
+Tensor weighted_rows(const SmoothingSamples& samples) {
+  if (samples.weights.empty()) return samples.x;
+  Tensor x(samples.x.shape());
+  for (int64_t i = 0, k = x.size(1); i < x.elements(); ++i) {
+    x.f32()[i] = samples.x.f32()[i] * std::sqrt(samples.weights[static_cast<size_t>(i / k)]);
+  }
+  return x;
+}
+
 // The products as they will be run.
 class Trial {
  public:
-  Trial(const Tensor& x, std::span<const Tensor> weights, const SmoothingTarget& target, Threads& threads)
-      : x_(x), weights_(weights), target_(target), threads_(threads), ctx_(threads) {
+  Trial(const SmoothingSamples& samples, std::span<const Tensor> weights, const SmoothingTarget& target,
+        Threads& threads)
+      : x_(samples.x),
+        row_weights_(samples.weights),
+        weights_(weights),
+        target_(target),
+        threads_(threads),
+        ctx_(threads) {
     for (const Tensor& w : weights) {
-      exact_.push_back(linear(ctx_, x, Weight("", w, Tensor(), threads)));
-      norms_.push_back(std::max(squared(exact_.back(), nullptr, threads), 1e-30));
+      exact_.push_back(linear(ctx_, x_, Weight("", w, Tensor(), threads)));
+      norms_.push_back(std::max(squared(exact_.back(), nullptr, row_weights_, threads), 1e-30));
     }
   }
 
@@ -106,8 +121,9 @@ class Trial {
       QTensor q = quantize(from_f32(w, target_.dtype), target_.weights, target_.options, threads_);
       q.activations = target_.activations;
       if (q.activations && !q.activations->dynamic) set_static_scale(q, x);
-      sum +=
-          squared(linear(ctx_, x, Weight("", q, Tensor(), target_.dtype, threads_)), &exact_[i], threads_) / norms_[i];
+      sum += squared(linear(ctx_, x, Weight("", q, Tensor(), target_.dtype, threads_)), &exact_[i], row_weights_,
+                     threads_) /
+             norms_[i];
     }
     return sum;
   }
@@ -121,6 +137,7 @@ class Trial {
   }
 
   const Tensor& x_;
+  const std::vector<float>& row_weights_;
   std::span<const Tensor> weights_;
   const SmoothingTarget& target_;
   Threads& threads_;
@@ -194,11 +211,11 @@ std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingSt
   return smoothing.factors(shared(statistics, target.share), strength);
 }
 
-SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics, const Tensor& x,
-                                 std::span<const Tensor> weights, const SmoothingTarget& target, int steps,
-                                 Threads& threads) {
+SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
+                                 const SmoothingSamples& samples, std::span<const Tensor> weights,
+                                 const SmoothingTarget& target, int steps, Threads& threads) {
   const SmoothingStatistics s = shared(statistics, target.share);
-  Trial trial(x, weights, target, threads);
+  Trial trial(samples, weights, target, threads);
   SmoothingResult best;
   best.error = best.error_before = trial.error({});
   for (int step = 0; step <= steps; ++step) {
@@ -211,7 +228,8 @@ SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStat
     best.factors = std::move(factors);
   }
   if (target.activations && target.activations->format == Format::INT8) {
-    std::vector<float> factors = refine_int8_factors(x, weights, target.share, best.factors, threads);
+    std::vector<float> factors =
+        refine_int8_factors(weighted_rows(samples), weights, target.share, best.factors, threads);
     const double error = trial.error(factors);
     if (error < best.error) {
       best.error = error;

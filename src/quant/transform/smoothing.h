@@ -46,6 +46,12 @@ struct SmoothingTarget {
   std::vector<int32_t> share;
 };
 
+/// Rows that an input took.
+struct SmoothingSamples {
+  Tensor x;                    // F32 [S,K]
+  std::vector<float> weights;  // [S] of the squared error of the row's output; empty: 1
+};
+
 struct SmoothingResult {
   std::vector<float> factors;  // [K], empty: as it is was best
   double strength = 0;
@@ -57,10 +63,10 @@ struct SmoothingResult {
 std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
                                    const SmoothingTarget& target, double strength);
 
-/// Tries strengths 0, 1/steps … 1 of a smoothing, and none, on rows x [M,K] that the input took: those factors whose
+/// Tries strengths 0, 1/steps … 1 of a smoothing, and none, on some rows: those factors whose
 /// quantized products come nearest to the products in float. Of INT8 inputs the best are refined (refine.h).
-SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics, const Tensor& x,
-                                 std::span<const Tensor> weights, const SmoothingTarget& target, int steps,
-                                 Threads& threads);
+SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
+                                 const SmoothingSamples& samples, std::span<const Tensor> weights,
+                                 const SmoothingTarget& target, int steps, Threads& threads);
 
 }  // namespace octet

@@ -149,7 +149,7 @@ TEST(Smoothing, SearchTakesTheOutlierOutOfTheInput) {
   Threads threads(2);
   const SmoothingTarget target{per_channel(Format::INT8), per_token(Format::INT8), {}, DType::F32, {}};
   const SmoothingResult result =
-      search_smoothing(smoothings()[0], o.statistics, o.x, std::span(&o.w, 1), target, 10, threads);
+      search_smoothing(smoothings()[0], o.statistics, {o.x, {}}, std::span(&o.w, 1), target, 10, threads);
   ASSERT_EQ(result.factors.size(), 48);
   EXPECT_GT(result.factors[11], 5 * result.factors[0]);
   EXPECT_LT(result.error, 0.5 * result.error_before);
@@ -160,7 +160,7 @@ TEST(Smoothing, LeavesAWeightOnlySchemeToAwq) {
   Threads threads(2);
   const SmoothingTarget target{per_group(Format::INT8, 16), std::nullopt, {}, DType::F32, {}};
   const SmoothingResult result =
-      search_smoothing(smoothings()[1], o.statistics, o.x, std::span(&o.w, 1), target, 20, threads);
+      search_smoothing(smoothings()[1], o.statistics, {o.x, {}}, std::span(&o.w, 1), target, 20, threads);
   EXPECT_LT(result.error, 0.95 * result.error_before);
 }
 
@@ -170,7 +170,7 @@ TEST(Smoothing, ChannelsThatShareAFactorGetOne) {
   SmoothingTarget target{per_channel(Format::INT8), per_token(Format::INT8), {}, DType::F32, {}};
   for (int32_t j = 0; j < 48; ++j) target.share.push_back(j % 24);
   const SmoothingResult result =
-      search_smoothing(smoothings()[0], o.statistics, o.x, std::span(&o.w, 1), target, 10, threads);
+      search_smoothing(smoothings()[0], o.statistics, {o.x, {}}, std::span(&o.w, 1), target, 10, threads);
   ASSERT_EQ(result.factors.size(), 48);
   for (size_t j = 0; j < 24; ++j) EXPECT_EQ(result.factors[j], result.factors[j + 24]);
 }
