@@ -74,13 +74,12 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-std::string number(double value, const char* otherwise = "–") {
-  return std::isnan(value) ? otherwise : fmt::format("{:.4f}", value);
-}
-
-std::string gap(double value, double reference) {
+// "2.0615 (+0.097 %)", the gap to the first run in percent.
+std::string with_gap(double value, double reference, bool is_first) {
+  if (std::isnan(value)) return "–";
   const double percent = 100 * (value / reference - 1);
-  return std::isfinite(percent) ? fmt::format("{:+.3f} %", percent) : "–";
+  if (is_first || !std::isfinite(percent)) return fmt::format("{:.4f}", value);
+  return fmt::format("{:.4f} ({:+.3f} %)", value, percent);
 }
 
 }  // namespace
@@ -114,14 +113,16 @@ std::vector<RunCurves> read_runs(std::span<const std::filesystem::path> director
 }
 
 report::Table comparison_table(std::span<const RunCurves> runs) {
-  report::Table table{{"run", "steps", "loss", "gap", "validation", "gap", "best", "tokens/s", "time"}, {}};
+  report::Table table{{"run", "steps", "loss", "validation", "best", "tokens/s", "time"}, {}};
   const RunCurves& first = runs[0];
   for (const RunCurves& run : runs) {
-    const Curve& validation = run["validation/loss"];
+    const bool is_first = &run == &first;
+    const Curve &validation = run["validation/loss"], &reference = first["validation/loss"];
     const double speed = median(run["train/tokens_per_second"].values);
-    table.rows.push_back({run.name, fmt::format("{:.0f}", run["train/loss"].steps.back()), number(run.final_loss()),
-                          gap(run.final_loss(), first.final_loss()), number(last(validation)),
-                          gap(last(validation), last(first["validation/loss"])), number(lowest(validation)),
+    table.rows.push_back({run.name, fmt::format("{:.0f}", run["train/loss"].steps.back()),
+                          with_gap(run.final_loss(), first.final_loss(), is_first),
+                          with_gap(last(validation), last(reference), is_first),
+                          with_gap(lowest(validation), lowest(reference), is_first),
                           std::isnan(speed) ? "–" : fmt::format("{:.0f}", speed), human_seconds(run.seconds)});
   }
   return table;

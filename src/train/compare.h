@@ -29,7 +29,7 @@ struct RunCurves {
 /// on none or more than six, on one that is no run, and on one without a loss.
 std::vector<RunCurves> read_runs(std::span<const std::filesystem::path> directories);
 
-/// A row a run: steps, losses, the gap to the first run in percent, speed, time.
+/// A row a run: steps, losses with their gaps to the first run in percent, speed, time.
 report::Table comparison_table(std::span<const RunCurves> runs);
 
 /// One self-contained page: the table, curves of the runs over each other, their gaps to the first run, and per tensor

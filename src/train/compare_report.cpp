@@ -136,8 +136,8 @@ std::string comparison_report(std::span<const RunCurves> runs) {
   for (size_t i = 1; i < runs.size(); ++i) names += ", " + runs[i].name;
   Page page(runs.size() == 1 ? "A training run" : fmt::format("{} training runs", runs.size()), names);
   page.table(comparison_table(runs),
-             "Loss: mean over the last twentieth of the steps. Gap: against the first run. Best: the lowest validation "
-             "loss. Tokens/s: median.");
+             "Loss: mean over the last twentieth of the steps. In brackets: the gap to the first run. Best: the lowest "
+             "validation loss. Tokens/s: median.");
   add_losses(page, runs);
   page.heading("Course");
   add_lines(page, "Learning rate", "learning rate", series_of(runs, "train/learning_rate"));
