@@ -49,7 +49,7 @@ template <int kRows>
 void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth, float* c, int64_t c_stride,
           const float* correction, const char* ahead, int64_t ahead_step) {
   float32x4_t sums[kRows][4];
-#pragma GCC unroll 6
+#pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
@@ -61,14 +61,14 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, in
     float32x4_t row[4];
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) row[j] = vld1q_f32(b + 4 * j);
-#pragma GCC unroll 6
+#pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i) {
       const float32x4_t value = vld1q_dup_f32(a + i * a_stride + k);
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) sums[i][j] = vfmaq_f32(sums[i][j], value, row[j]);
     }
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) vst1q_f32(c + i * c_stride + 4 * j, sums[i][j]);
@@ -77,12 +77,12 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, in
 
 using Tile = void(const float*, int64_t, const float*, int64_t, int64_t, float*, int64_t, const float*, const char*,
                   int64_t);
-constexpr Tile* kTiles[6] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+constexpr Tile* kTiles[4] = {tile<1>, tile<2>, tile<3>, tile<4>};  // more rows do not fit the registers
 
 void product(const float* a, int64_t a_stride, const float* b, int64_t depth, int64_t width, int64_t rows, float* c,
              int64_t c_stride, const float* correction, const char* ahead, int64_t ahead_step) {
-  for (int64_t row = 0; row < rows; row += 6) {
-    const int64_t height = rows - row < 6 ? rows - row : 6;
+  for (int64_t row = 0; row < rows; row += 4) {
+    const int64_t height = rows - row < 4 ? rows - row : 4;
     for (int64_t column = 0; column < width; column += 16) {
       kTiles[height - 1](a + row * a_stride, a_stride, b + column, width, depth, c + row * c_stride + column, c_stride,
                          correction ? correction + row : nullptr, ahead + column * ahead_step / width, ahead_step);

@@ -9,7 +9,7 @@ struct Op {
   using Sum = float32x4_t;
   using Weights = float32x4_t;
   using Inputs = float32x4_t;
-  static constexpr int kRowsAtOnce = 6;
+  static constexpr int kRowsAtOnce = 4;
 
   static Sum zero() { return vdupq_n_f32(0); }
   static Sum load(const void* from) { return vld1q_f32(static_cast<const float*>(from)); }

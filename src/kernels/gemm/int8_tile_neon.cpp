@@ -7,7 +7,7 @@ namespace octet::kernels {
 namespace {
 
 struct Op : SignedInt8Sum {
-  static constexpr int kRowsAtOnce = 4;
+  static constexpr int kRowsAtOnce = 2;
 
   /// A product of two codes takes 16 bits, a sum of two of them more.
   static Sum multiply_add(Sum sum, Weights w, Inputs a) {

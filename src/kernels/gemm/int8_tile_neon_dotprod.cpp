@@ -7,7 +7,7 @@ namespace octet::kernels {
 namespace {
 
 struct Op : SignedInt8Sum {
-  static constexpr int kRowsAtOnce = 6;
+  static constexpr int kRowsAtOnce = 4;
   static Sum multiply_add(Sum sum, Weights w, Inputs a) { return vdotq_s32(sum, w, a); }
 };
 

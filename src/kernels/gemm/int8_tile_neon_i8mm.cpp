@@ -10,7 +10,7 @@ namespace {
 
 struct Op : Int8Sum {
   using Weights = uint8x16_t;
-  static constexpr int kRowsAtOnce = 6;
+  static constexpr int kRowsAtOnce = 4;
 
   static Weights weights(const std::byte* w) { return vld1q_u8(reinterpret_cast<const uint8_t*>(w)); }
   static Sum multiply_add(Sum sum, Weights w, Inputs a) { return vusdotq_s32(sum, w, a); }
@@ -55,7 +55,7 @@ void multiply_pairs(const Tile& t, int row, int channel) {
   const std::byte* w = t.w + channel * kStepBytes;
   auto* memory = static_cast<int32_t*>(t.acc) + row * kPanel + channel;
   PairSums sums[kPairs][kVectors];
-#pragma GCC unroll 3
+#pragma GCC unroll 2
   for (int p = 0; p < kPairs; ++p) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -64,7 +64,7 @@ void multiply_pairs(const Tile& t, int row, int channel) {
   }
   for (int64_t s = 0; s + 2 <= t.steps; s += 2, w += 2 * kPanelStepBytes, a += 2 * kStepBytes) {
     int8x16_t inputs[kPairs];
-#pragma GCC unroll 3
+#pragma GCC unroll 2
     for (int p = 0; p < kPairs; ++p) inputs[p] = pair_inputs(a + 2 * p * t.a_stride, t.a_stride);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -72,26 +72,26 @@ void multiply_pairs(const Tile& t, int row, int channel) {
       const uint32x4_t next = vreinterpretq_u32_u8(Op::weights(w + kPanelStepBytes + v * 16));
       const uint8x16_t first = vreinterpretq_u8_u32(vzip1q_u32(now, next));
       const uint8x16_t second = vreinterpretq_u8_u32(vzip2q_u32(now, next));
-#pragma GCC unroll 3
+#pragma GCC unroll 2
       for (int p = 0; p < kPairs; ++p) {
         sums[p][v].first = vusmmlaq_s32(sums[p][v].first, first, inputs[p]);
         sums[p][v].second = vusmmlaq_s32(sums[p][v].second, second, inputs[p]);
       }
     }
   }
-#pragma GCC unroll 3
+#pragma GCC unroll 2
   for (int p = 0; p < kPairs; ++p) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) store(memory + 2 * p * kPanel + v * kLanes, sums[p][v]);
   }
 }
 
-constexpr Multiply* kMultiplyPairs[] = {multiply_pairs<1>, multiply_pairs<2>, multiply_pairs<3>};
+constexpr Multiply* kMultiplyPairs[] = {multiply_pairs<1>, multiply_pairs<2>};
 
 void multiply_panel(const Tile& t) {
   const int paired = t.rows / 2 * 2;
-  for (int row = 0; row < paired; row += 6) {
-    const int pairs = paired - row < 6 ? (paired - row) / 2 : 3;
+  for (int row = 0; row < paired; row += 4) {
+    const int pairs = paired - row < 4 ? 1 : 2;
     for (int channel = 0; channel < kPanel; channel += kChannels) kMultiplyPairs[pairs - 1](t, row, channel);
   }
   multiply_rows(t, paired, t.rows);

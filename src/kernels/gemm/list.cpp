@@ -13,9 +13,9 @@ constexpr TileKernel kInt8Tiles[] = {
     {"avx512_vnni_12x32_intrinsics", kAvx512 | kAvx512Vnni, int8_tile__avx512_vnni_intrinsics},
     {"avx2_4x16",                    kAvx2,                 int8_tile__avx2},
 #elif defined(__aarch64__)
-    {"neon_i8mm_6x16",               kNeon | kI8mm,         int8_tile__neon_i8mm},
-    {"neon_dotprod_6x16",            kNeon | kDotprod,      int8_tile__neon_dotprod},
-    {"neon_4x16",                    kNeon,                 int8_tile__neon},
+    {"neon_i8mm_4x16",               kNeon | kI8mm,         int8_tile__neon_i8mm},
+    {"neon_dotprod_4x16",            kNeon | kDotprod,      int8_tile__neon_dotprod},
+    {"neon_2x16",                    kNeon,                 int8_tile__neon},
 #endif
     {"reference",                    0,                     int8_tile__reference},
 };
@@ -33,7 +33,7 @@ constexpr TileKernel kBf16Products[] = {
     {"f32_avx512_12x32",             kAvx512,               f32_tile__avx512},
     {"f32_avx2_4x16",                kAvx2,                 f32_tile__avx2},
 #elif defined(__aarch64__)
-    {"f32_neon_6x16",                kNeon,                 f32_tile__neon},
+    {"f32_neon_4x16",                kNeon,                 f32_tile__neon},
 #endif
     {"f32_reference",                0,                     f32_tile__reference},
 };
@@ -43,7 +43,7 @@ constexpr TileKernel kF32Tiles[] = {
     {"avx512_12x32_intrinsics",      kAvx512,               f32_tile__avx512_intrinsics},
     {"avx2_4x16",                    kAvx2,                 f32_tile__avx2},
 #elif defined(__aarch64__)
-    {"neon_6x16",                    kNeon,                 f32_tile__neon},
+    {"neon_4x16",                    kNeon,                 f32_tile__neon},
 #endif
     {"reference",                    0,                     f32_tile__reference},
 };
