@@ -1,11 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/units.h"
 #include "cli/output.h"
+#include "cli/train_compare.h"
 #include "cli/verbs.h"
 #include "train/recipe/recipe.h"
 #include "train/run.h"
@@ -14,7 +16,8 @@ namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string recipe;
+  std::string recipe, report;
+  std::vector<std::string> compare;
   bool resume = false;
 };
 
@@ -77,12 +80,24 @@ std::string precision_table() {
 
 Run add_train(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("RECIPE", options->recipe, "a YAML file: model, data, precision, optimizer")
-      ->required()
-      ->type_name("FILE.yaml");
-  app.add_flag("--resume", options->resume, "go on from the checkpoint in the recipe's output directory");
+  auto* recipe = app.add_option("RECIPE", options->recipe, "a YAML file: model, data, precision, optimizer")
+                     ->type_name("FILE.yaml");
+  auto* resume =
+      app.add_flag("--resume", options->resume, "go on from the checkpoint in the recipe's output directory");
+  auto* compare = app.add_option("--compare", options->compare,
+                                 "compare runs instead, by their output directories; gaps are those to the first")
+                      ->type_name("RUN")
+                      ->excludes(recipe)
+                      ->excludes(resume);
+  app.add_option("--report", options->report, "with --compare: write a page with the curves over each other")
+      ->type_name("FILE.html")
+      ->needs(compare);
   app.footer(app.get_footer() + precision_table());
-  return [options](const Common& common) { return train_model(*options, common); };
+  return [options](const Common& common) {
+    if (!options->compare.empty()) return compare_runs(options->compare, options->report, common);
+    if (options->recipe.empty()) throw UsageError("give a RECIPE to train by, or --compare and the runs to compare");
+    return train_model(*options, common);
+  };
 }
 
 }  // namespace octet::cli
