@@ -69,7 +69,8 @@ void StatisticsKeeper::add(Growing& growing, const Tensor& x, const std::vector<
     growing.magnitudes.resize(static_cast<size_t>(k));
     s.min.resize(static_cast<size_t>(k));
     s.max.resize(static_cast<size_t>(k));
-    s.samples = Tensor({std::min(wanted_.samples, wanted_.rows), k});
+    const int64_t samples = std::clamp<int64_t>(wanted_.sample_numbers / k, 256, 1024);
+    s.samples = Tensor({std::min(samples, wanted_.rows), k});
     if (wanted_.hessians) s.hessian.emplace(k, wanted_.format);
   }
   add_channels(growing, x);

@@ -29,9 +29,9 @@ class StatisticsKeeper : public Observer {
  public:
   struct Wanted {
     bool hessians = false;
-    Format format = Format::F32;  // in which they are multiplied
-    int64_t rows = 0;             // that will come
-    int64_t samples = 256;        // rows that are kept at most
+    Format format = Format::F32;                // in which they are multiplied
+    int64_t rows = 0;                           // that will come
+    int64_t sample_numbers = int64_t{1} << 19;  // of the rows that are kept: from 256 rows to 1024
   };
   StatisticsKeeper(std::vector<std::string> leaders, const Wanted& wanted, Threads& threads);
 

@@ -143,19 +143,27 @@ std::vector<Tensor> LayerMaker::ranges_of_group(Names names) {
   return ranges;
 }
 
+// All are rounded before the factor is let go, and improved after it: two K x K matrices at a time.
 void LayerMaker::make_group(Names names) {
   InputStatistics& statistics = statistics_of(names[0]);
   const std::vector<Tensor> ranges = quantizes(names) ? ranges_of_group(names) : std::vector<Tensor>(names.size());
   std::optional<GptqFactor> factor;
   if (pipeline_.rounding == RoundingAlgorithm::gptq && quantizes(names)) {
     factor.emplace(*statistics.hessian, pipeline_.gptq, threads_);
-    if (factor->factored()) prepare_descent(statistics.hessian->sums(), factor->damping(), threads_);
   }
+  std::vector<QTensor> rounded(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!ranges[i].empty())
+      rounded[i] = round_module(names[i], source_.weight(names[i]), ranges[i], factor ? &*factor : nullptr);
+  }
+  const bool improves = factor && factor->factored();
+  if (improves) prepare_descent(statistics.hessian->sums(), factor->damping(), threads_);
+  factor.reset();
   for (size_t i = 0; i < names.size(); ++i) {
     const Tensor bias = source_.bias(names[i]);
     if (!bias.empty()) made_.tensors.emplace_back(source_.module(names[i]) + ".bias", bias);
     if (!ranges[i].empty()) {
-      make_module(names[i], source_.weight(names[i]), ranges[i], factor ? &*factor : nullptr);
+      finish_module(names[i], std::move(rounded[i]), improves);
     } else if (source_.changed(names[i])) {
       made_.tensors.emplace_back(source_.module(names[i]) + ".weight",
                                  from_f32(source_.weight(names[i]), source_.dtype(names[i])));
@@ -165,9 +173,9 @@ void LayerMaker::make_group(Names names) {
   statistics.hessian.reset();
 }
 
-void LayerMaker::make_module(std::string_view name, const Tensor& w, const Tensor& ranges, const GptqFactor* factor) {
+QTensor LayerMaker::round_module(std::string_view name, const Tensor& w, const Tensor& ranges,
+                                 const GptqFactor* factor) {
   const ModulePlan& plan = *source_.plan_of(name);
-  const InputStatistics& statistics = statistics_of(name);
   const Quantization& weights = *plan.to->weights;
   QuantizeOptions options = options_;
   options.tensor = static_cast<uint32_t>(&plan - plan_.modules.data());
@@ -176,13 +184,22 @@ void LayerMaker::make_module(std::string_view name, const Tensor& w, const Tenso
   q.codes = Tensor(w.shape(), code_dtype(weights.format));
   if (factor) {
     round_by_gptq_with_search(w, weights, ranges, plan.dtype, options, *factor, threads_, q.scales, q.codes.raw());
-    if (factor->factored()) {
-      descend(w, weights, q.scales, options, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
-    }
   } else if (pipeline_.rounding == RoundingAlgorithm::learned) {
-    round_by_learning(w, weights, q.scales, options, *statistics.hessian, {}, threads_, q.codes.raw());
+    const Hessian& hessian = *statistics_of(name).hessian;
+    round_by_learning(w, weights, q.scales, options, hessian, {}, threads_, q.codes.raw());
   } else {
     round_rows_to_nearest(w, weights, q.scales, options, threads_, q.codes.raw());
+  }
+  return q;
+}
+
+void LayerMaker::finish_module(std::string_view name, QTensor q, bool improves) {
+  const ModulePlan& plan = *source_.plan_of(name);
+  const InputStatistics& statistics = statistics_of(name);
+  const bool looks = improves || pipeline_.bias_correction;
+  const Tensor w = looks ? source_.weight(name) : Tensor();
+  if (improves) {
+    descend(w, q.weights, q.scales, options_, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
   }
   set_input_scale(q, plan, statistics);
   if (pipeline_.bias_correction) correct(name, w, q);

@@ -33,7 +33,8 @@ class LayerMaker {
   void make_group(Names names);
   Tensor ranges_of(const Tensor& w, const ModulePlan& plan, const InputStatistics& statistics) const;
   std::vector<Tensor> ranges_of_group(Names names);
-  void make_module(std::string_view name, const Tensor& w, const Tensor& ranges, const GptqFactor* factor);
+  QTensor round_module(std::string_view name, const Tensor& w, const Tensor& ranges, const GptqFactor* factor);
+  void finish_module(std::string_view name, QTensor q, bool improves);
   void correct(std::string_view name, const Tensor& w, const QTensor& q);
   void set_input_scale(QTensor& q, const ModulePlan& plan, const InputStatistics& statistics) const;
   InputStatistics& statistics_of(std::string_view name);

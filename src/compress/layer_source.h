@@ -19,7 +19,8 @@ struct Rotations {
 /// time: only one needs to be held. Names are those below "model.layers.I.".
 class LayerSource {
  public:
-  /// `rotations`: nullptr for none. The norms' weights are then folded into the matrices behind them.
+  /// `rotations`: nullptr for none. The norms' weights are then folded into the matrices behind them, and the rows of v
+  /// made as large as the columns of o that they meet: a rotation would spread a large one over its head.
   LayerSource(const Checkpoint& checkpoint, const Plan& plan, int64_t layer, const Rotations* rotations,
               Threads& threads);
 
@@ -49,6 +50,10 @@ class LayerSource {
   struct Change {
     std::vector<float> rows, columns;  // divided by, multiplied by; empty: 1
   };
+  Tensor stored(std::string_view name) const;
+  void fold_norms();
+  void equalize_values();
+  void apply(const Change& change, Tensor& w) const;
   void rotate(std::string_view name, Tensor& w) const;
   const Checkpoint& checkpoint_;
   const Plan& plan_;

@@ -17,14 +17,22 @@ constexpr AlgorithmRow kAlgorithms[] = {
     {"bias", "corrects biases, where a layer has one, by the mean error of its output"},
 };
 
+// What would need a rotation at run time, from up to down, is smoothed.
+void add_rotation(Pipeline& p) {
+  p.rotation = true;
+  if (p.smoothing) return;
+  p.smoothing = &smoothing_named("smoothquant");
+  p.smooth_norms = false;
+}
+
 void add(Pipeline& p, std::string_view name) {
   if (name == "rtn") return;
   if (name == "mse")
     p.weights = &observer_named("importance_mse");
   else if (name == "smoothquant" || name == "awq")
-    p.smoothing = &smoothing_named(name);
+    p.smoothing = &smoothing_named(name), p.smooth_norms = true;
   else if (name == "rotation")
-    p.rotation = true;
+    add_rotation(p);
   else if (name == "bias")
     p.bias_correction = true;
   else if (name == "gptq" || name == "adaround") {
