@@ -33,6 +33,7 @@ Plan plan_of(int64_t m, const PackedWeight::Layout& w, Way way, int threads) {
   plan.block_rows = divide_up(divide_up(m, plan.row_blocks), kTileRows) * kTileRows;
   plan.block_panels = m > kReadingRows ? std::clamp<int64_t>(kBlockSteps / w.steps, 1, kBlockPanels) : 1;
   if (way == Way::strips && m <= kStripRows) plan.block_panels = kStripPanels;
+  if (way == Way::bytes && m <= kPairRows) plan.block_panels = 2;
   const auto fit = [&] {
     plan.row_blocks = divide_up(m, plan.block_rows);
     plan.panel_blocks = divide_up(w.panels, plan.block_panels);

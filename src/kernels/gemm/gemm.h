@@ -25,14 +25,15 @@ struct WeightSource {
   int64_t n = 0, k = 0;
   Format format = Format::F32;  // F32, FP16, BF16, INT8, E4M3, E5M2
   const std::byte* codes = nullptr;
-  bool offset_binary = false;            // INT8 stored as code XOR 0x80 (pack-quantized)
-  const float* scales = nullptr;         // [ceil(N/scale_rows), ceil(K/group)]; nullptr: 1
-  const int8_t* zero_points = nullptr;   // of the scales' shape; nullptr: 0
-  int64_t scale_rows = 1;                // rows of N that share a scale (N: one for all)
-  int64_t group = 0;                     // columns of K that share a scale; 0: all of them
+  bool offset_binary = false;           // INT8 stored as code XOR 0x80 (pack-quantized)
+  const float* scales = nullptr;        // [ceil(N/scale_rows), ceil(K/group)]; nullptr: 1
+  const int8_t* zero_points = nullptr;  // of the scales' shape; nullptr: 0
+  int64_t scale_rows = 1;               // rows of N that share a scale (N: one for all)
+  int64_t group = 0;                    // columns of K that share a scale; 0: all of them
 };
 
-/// A weight in the order the kernels read it, made once for one InputFormat on this machine; does not refer to its source.
+/// A weight in the order the kernels read it, made once for one InputFormat on this machine; does not refer to its
+/// source.
 class PackedWeight {
  public:
   PackedWeight(const WeightSource& source, const InputFormat& input, Threads& threads);
@@ -62,11 +63,11 @@ class PreparedInput {
   /// x [M,K] with rows `stride` floats apart.
   void prepare(const float* x, int64_t m, int64_t k, int64_t stride, const InputFormat& format, Threads& threads);
   /// rmsnorm(x) · weight, then prepared, in one pass: y = x / sqrt(mean(x²) + epsilon) · weight [K].
-  void prepare_rms_norm(const float* x, int64_t m, int64_t k, const float* weight, float epsilon, const InputFormat& format,
-                        Threads& threads);
+  void prepare_rms_norm(const float* x, int64_t m, int64_t k, const float* weight, float epsilon,
+                        const InputFormat& format, Threads& threads);
   /// silu(gate) · up, then prepared, in one pass; gate and up [M,K] with rows `stride` floats apart.
-  void prepare_swiglu(const float* gate, const float* up, int64_t m, int64_t k, int64_t stride, const InputFormat& format,
-                      Threads& threads);
+  void prepare_swiglu(const float* gate, const float* up, int64_t m, int64_t k, int64_t stride,
+                      const InputFormat& format, Threads& threads);
 
   struct Layout;
   const Layout& layout() const { return *layout_; }

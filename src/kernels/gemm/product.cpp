@@ -10,8 +10,9 @@ constexpr int64_t kStripStride =
     (kStripSteps + 1) * kPanelStepBytes;  // not 4096: loads would wait for stores 4 KiB apart
 constexpr int64_t kStripAhead = 2048;     // bytes of a panel
 
-// Of codes that are read once: what memory delivers while a request is under way.
-constexpr int64_t kAhead = 10240;
+// How far ahead codes that are read once are fetched: a little more than what memory delivers while a request is under
+// way. Two panels at a time have as much under way together.
+constexpr int64_t kAhead = 5120, kPairAhead = 3072;
 constexpr int64_t kReadingTiles = 4;
 
 constexpr int64_t divide_up(int64_t a, int64_t b) {
@@ -68,7 +69,7 @@ void Product::run(const Block& block) const {
   thread_local Buffer acc, totals, widened;
   const int64_t panels = block.panel_end - block.panel_begin;
   const auto results = static_cast<size_t>(panels * block.rows() * kPanelStepBytes);
-  const auto a_tile = static_cast<size_t>(kTileRows * kPanelStepBytes);
+  const auto a_tile = static_cast<size_t>(kTileRows * kPanelStepBytes);  // or two of kPairRows
   acc.grow(w_.cut ? std::max(results, a_tile) : a_tile);
   if (w_.segments.size() > 1) totals.grow(w_.chunks.size() > 1 ? results : a_tile);
   if (way_ == Way::strips) widened.grow(kStripPanels * kStripStride);
@@ -95,7 +96,7 @@ void Product::chunk(const Block& block, const Chunk& chunk, const Scratch& scrat
   for (int64_t i = 0; i < tiles; ++i) {  // of nearly the same height
     const int64_t row = block.row_begin + block.rows() * i / tiles;
     const int64_t row_end = block.row_begin + block.rows() * (i + 1) / tiles;
-    for (int64_t p = block.panel_begin; p < block.panel_end; ++p) {
+    for (int64_t p = block.panel_begin; p < block.panel_end; p += t.panels) {
       place(t, block, scratch, p, row, row_end);
       fetch_ahead(t, block, chunk, p, i, tiles);
       multiply(t, chunk, p, row, widens ? scratch.widened + (p - block.panel_begin) * bytes : codes_of(chunk, p).from);
@@ -117,6 +118,11 @@ void Product::place(Tile& t, const Block& block, const Scratch& scratch, int64_t
   t.y_stride = stride_;
   t.columns = static_cast<int>(std::min<int64_t>(kPanel, w_.n - first));
   t.bias = bias_ ? bias_ + first : nullptr;
+  if (way_ != Way::bytes) return;
+  t.panels = x_.m <= kPairRows && panel + 1 < block.panel_end ? 2 : 1;
+  t.w_stride = w_.steps * step_bytes_;
+  t.panel_scales_stride = w_.weight_groups * kPanel;
+  t.last_columns = static_cast<int>(std::min<int64_t>(kPanel, w_.n - first - kPanel));
 }
 
 /// One tile of tokens reads on through the codes; of a few, each fetches its share of the next block's. Many hide the
@@ -126,7 +132,7 @@ void Product::fetch_ahead(Tile& t, const Block& block, const Chunk& chunk, int64
   const int64_t quad = kQuad * step_bytes_;
   t.ahead_step = divide_up(quad, tiles);
   if (tiles == 1) {
-    t.ahead = codes_of(chunk, panel).from + kAhead;
+    t.ahead = codes_of(chunk, panel).from + (t.panels == 2 ? kPairAhead : kAhead);
     return;
   }
   const int64_t next = block.next_panel + panel - block.panel_begin;
@@ -153,7 +159,7 @@ void Product::multiply(Tile& t, const Chunk& chunk, int64_t panel, int64_t row, 
     t.begins = piece.begins;
     t.ends = piece.ends;
     if (t.begins || t.ends) corrections(t, panel, row, piece);
-    if (t.ends && t.last) fetch_result(t);
+    if (t.ends && t.last && t.panels == 1) fetch_result(t);
     t.groups > 1 ? groups(t) : tile(t);
   }
 }

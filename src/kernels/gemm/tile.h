@@ -10,6 +10,7 @@ namespace octet::kernels {
 inline constexpr int kPanel = 32;
 inline constexpr int kTileRows = 12;
 inline constexpr int kBytesTileRows = 8;  // of a tile that widens codes itself
+inline constexpr int kPairRows = 4;       // so few of them take two panels at a time
 inline constexpr int kStripRows = 3;  // so few tokens take kStripPanels panels at a time, to have enough sums under way
 inline constexpr int kStripPanels = 4;
 inline constexpr int kStepBytes = 4;
@@ -38,9 +39,13 @@ struct Tile {
   // points and column offsets. Strides lead to the next group's scales and sums. Only for tiles from group_kernels().
   int groups = 1;
   int64_t input_scales_stride = 0, weight_scales_stride = 0, row_sums_stride = 0;
-  int panels = 1;        // more: at most kStripRows rows, [panels] of w and of acc, and the group does not end here
-  int64_t w_stride = 0;  // bytes from panel to panel of w
-  void* acc = nullptr;   // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
+  // More: [panels] of w and of acc. Either at most kStripRows rows, and the group does not end here; or, of a tile that
+  // widens, 2 for at most kPairRows rows, with scales, zero points and totals of each.
+  int panels = 1;
+  int64_t w_stride = 0;               // bytes from panel to panel of w
+  int64_t panel_scales_stride = 0;    // from panel to panel of weight_scales and zero_points
+  int last_columns = 0;               // of the last panel
+  void* acc = nullptr;                // [rows][kPanel] int32 or float, 64-byte aligned; as the tile likes it
   bool begins = false, ends = false;  // the group; between them acc goes on from piece to piece
 
   const float* input_scales = nullptr;      // [rows], and readable up to 16
