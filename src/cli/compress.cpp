@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@
 #include "cli/verbs.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
+#include "compress/contract.h"
 #include "compress/estimate.h"
 #include "compress/recipe.h"
 #include "compress/sequences.h"
@@ -22,6 +24,7 @@ struct Options {
   std::string model, scheme, recipe, output, calibration, algorithm, observer, match = "octet", rounding = "half_even",
                                                                                kv_cache = "auto";
   std::vector<std::string> include;
+  std::string max_ppl_increase, max_kl, max_size, max_latency, validation;
   bool narrow_range = false, strict = false, force = false, dry_run = false;
   uint64_t seed = 0;
   int64_t context = 512, calibration_tokens = 65536;
@@ -180,7 +183,117 @@ Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const 
   return std::move(result.calibration);
 }
 
+double number_named(const std::string& text, const char* option) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !(number >= 0)) {
+    throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
+  }
+  return number;
+}
+
+Contract contract_of(const Options& o) {
+  Contract contract;
+  if (!o.max_ppl_increase.empty()) contract.max_perplexity_increase = share_named(o.max_ppl_increase);
+  if (!o.max_kl.empty()) contract.max_kl = number_named(o.max_kl, "--max-kl");
+  if (!o.max_size.empty()) contract.max_bytes = bytes_named(o.max_size);
+  if (!o.max_latency.empty()) contract.max_latency = seconds_named(o.max_latency);
+  return contract;
+}
+
+Json json_of(const Candidate& c, const ContractResult& result) {
+  const Comparison& comparison = c.comparison;
+  Json object{{"wide_units", c.kept}, {"units", result.units.size()}, {"bytes", c.bytes}, {"holds", c.holds}};
+  if (!comparison.kl.empty()) {
+    object["kl_divergence"] = comparison.mean_kl;
+    object["perplexity_ratio"] = comparison.ratio;
+    object["perplexity_ratio_95"] = {comparison.ratio_low, comparison.ratio_high};
+    object["top1_agreement"] = comparison.top1_agreement;
+  }
+  if (c.latency > 0) object["latency_seconds"] = c.latency;
+  if (!c.holds) object["miss"] = c.miss;
+  return object;
+}
+
+// The text that a contract is verified on, and what is left to calibrate on.
+struct Texts {
+  std::string calibration, validation;
+};
+Texts texts_of(const Options& o) {
+  Texts texts;
+  if (!o.calibration.empty()) texts.calibration = calibration_text(read_text(o.calibration), o.calibration);
+  if (!o.validation.empty()) {
+    texts.validation = calibration_text(read_text(o.validation), o.validation);
+    return texts;
+  }
+  if (texts.calibration.empty()) {
+    throw UsageError(
+        "a contract is verified on a text: give --validation FILE, or --calibration FILE of which the last tenth is "
+        "kept for it");
+  }
+  size_t border = texts.calibration.size() / 10 * 9;
+  while (border > 0 && (static_cast<unsigned char>(texts.calibration[border]) & 0xC0) == 0x80) --border;
+  texts.validation = texts.calibration.substr(border);
+  texts.calibration.resize(border);
+  return texts;
+}
+
+int compress_by_contract(const Options& given, const Common& common) {
+  if (!given.recipe.empty())
+    throw UsageError("a contract says itself which layers stay wide: it does not go with --recipe");
+  if (given.dry_run) throw UsageError("a contract is found out by measuring: it does not go with --dry-run");
+  PeakMemory memory;
+  Options options = given;
+  std::vector<const Scheme*> schemes;
+  for (const char* const name : {"W8A8", "FP8_DYNAMIC"}) {
+    if (given.scheme.empty()) schemes.push_back(&scheme_named(name));
+  }
+  if (given.scheme.empty())
+    options.scheme = "W8A8";
+  else
+    schemes.push_back(&scheme_named(given.scheme));
+  if (schemes[0]->needs_calibration()) {
+    throw UsageError(fmt::format(
+        "{} fixes ranges beforehand; a contract takes schemes whose inputs are scaled at run time, or not at all",
+        schemes[0]->name));
+  }
+  const Texts texts = texts_of(given);
+  Threads threads(common.threads);
+  const CompressOptions base = compress_options(options);
+  const Checkpoint checkpoint = Checkpoint::open(base.model);
+  const auto make = [&](const CompressOptions& candidate) {
+    const Plan plan = make_plan(checkpoint, candidate);
+    const auto watch = [&](const WorkPlace& work) {
+      if (candidate.pipeline.plain()) return Calibration{};
+      return std::move(walk_layers(checkpoint, plan, candidate, texts.calibration, work, threads).calibration);
+    };
+    compress(checkpoint, plan, candidate, watch, threads, [](int64_t) {});
+  };
+  const std::vector<int32_t> tokens = Tokenizer::load(base.model).encode(texts.validation);
+  const ContractResult result = fulfil({checkpoint, base, schemes, contract_of(given), tokens, make,
+                                        [](const std::string& line) { print_notice("octet: " + line); }},
+                                       threads);
+  const Candidate& chosen = result.candidates.at(result.chosen);
+  if (common.json) {
+    Json object{{"output", base.output.string()}, {"contract", json_of(chosen, result)}};
+    for (const Candidate& candidate : result.candidates) object["candidates"].push_back(json_of(candidate, result));
+    object["peak_memory_bytes"] = memory.peak_anonymous_bytes();
+    object["peak_rss_bytes"] = peak_rss_bytes();
+    print_json(object);
+  } else if (result.holds()) {
+    print(fmt::format("{}: {}, {} of {} units stay wide, perplexity at most {:+.3f} %, KL divergence {:.2e}\n",
+                      printable(base.output.string()), human_bytes(static_cast<double>(chosen.bytes)), chosen.kept,
+                      result.units.size(), 100 * (chosen.comparison.ratio_high - 1), chosen.comparison.mean_kl));
+  }
+  if (result.holds()) return 0;
+  print_notice(fmt::format("octet: the contract cannot be met; nearest, with {} of {} units wide, {}", chosen.kept,
+                           result.units.size(), chosen.miss));
+  return 3;
+}
+
 int compress_model(const Options& given, const Common& common) {
+  if (!contract_of(given).empty()) return compress_by_contract(given, common);
+  if (!given.validation.empty()) throw UsageError("--validation goes with a contract, such as --max-ppl-increase 0.5%");
   PeakMemory memory;
   const CompressOptions options = compress_options(given);
   const Checkpoint checkpoint = Checkpoint::open(options.model);
@@ -263,6 +376,15 @@ Run add_compress(CLI::App& app) {
   app.add_option("--observer", o.observer, "what proposes the ranges of scales")
       ->type_name("NAME")
       ->check(CLI::IsMember(names_of_observers()));
+  app.add_option("--max-ppl-increase", o.max_ppl_increase, "a contract: perplexity rises by this at most, e.g. 0.5%")
+      ->type_name("SHARE");
+  app.add_option("--max-kl", o.max_kl, "a contract: KL divergence from the model as it was, nats a token")
+      ->type_name("X");
+  app.add_option("--max-size", o.max_size, "a contract: of the directory's files, e.g. 700M")->type_name("BYTES");
+  app.add_option("--max-latency", o.max_latency, "a contract: of one decoded token here, e.g. 20ms")->type_name("TIME");
+  app.add_option("--validation", o.validation,
+                 "the text that a contract is verified on; else the last tenth of the calibration text")
+      ->type_name("FILE");
   app.add_option("--context", o.context, "tokens of a calibration sequence")
       ->type_name("N")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))

@@ -1,0 +1,290 @@
+#include "compress/contract.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/units.h"
+#include "compress/modules.h"
+#include "eval/speed.h"
+#include "quant/quantize.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kSensitivityTokens = 2048;
+constexpr int64_t kDecodedTokens = 32;
+
+// The number at the beginning of a text, and what follows it.
+std::pair<double, std::string_view> number_and_unit(const std::string& text, const char* option) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || !(number >= 0) || !std::isfinite(number)) {
+    throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
+  }
+  return {number, std::string_view(end, static_cast<size_t>(text.data() + text.size() - end))};
+}
+
+bool fits(const Quantization& q, int64_t n, int64_t k) {
+  return (q.group == 0 || k % q.group == 0) && (q.block_rows == 0 || n % q.block_rows == 0);
+}
+
+class Search {
+ public:
+  Search(const ContractTask& task, Threads& threads)
+      : task_(task), threads_(threads), ctx_(threads), baseline_(load_model(task.options.model, threads)) {
+    perplexity_.context = std::min<int64_t>(task.options.context, baseline_.decoder.config.max_positions);
+  }
+
+  ContractResult run() {
+    measure_sensitivities();
+    search(!task_.contract.about_quality());
+    if (result_.holds()) keep_chosen();
+    return std::move(result_);
+  }
+
+ private:
+  // ---- what each unit costs
+
+  void measure_sensitivities() {
+    CompressOptions options = task_.options;
+    const Plan plan = make_plan(task_.checkpoint, options);
+    std::map<std::string, size_t> place;
+    for (const ModulePlan& module : plan.modules) {
+      const auto [found, is_new] = place.emplace(fused_name(module.name), result_.units.size());
+      if (is_new) result_.units.emplace_back();
+      Sensitivity& unit = result_.units[found->second];
+      unit.modules.push_back(module.name);
+      unit.bytes_saved += module.n * module.k * (bytes_of(module.dtype) - 1);
+    }
+    std::vector<int32_t> some = task_.validation;
+    some.resize(std::min(some.size(), kSensitivityTokens));
+    for (size_t i = 0; i < result_.units.size(); ++i) {
+      Sensitivity& unit = result_.units[i];
+      for (const Scheme* scheme : task_.schemes) {
+        const double kl = kl_of(unit, *scheme, some);
+        if (unit.scheme && !(kl < unit.kl)) continue;
+        unit.scheme = scheme;
+        unit.kl = kl;
+      }
+      task_.tell(fmt::format("sensitivity of {}: KL divergence {:.2e} as {} ({} of {})", unit.modules[0], unit.kl,
+                             unit.scheme->name, i + 1, result_.units.size()));
+    }
+    std::stable_sort(result_.units.begin(), result_.units.end(), [](const Sensitivity& a, const Sensitivity& b) {
+      return a.kl * static_cast<double>(b.bytes_saved) > b.kl * static_cast<double>(a.bytes_saved);
+    });
+  }
+
+  double kl_of(const Sensitivity& unit, const Scheme& scheme, const std::vector<int32_t>& tokens) {
+    LoadOptions load;
+    load.quantize = [&](const std::string& module, const Tensor& w) -> std::optional<QTensor> {
+      if (std::find(unit.modules.begin(), unit.modules.end(), module) == unit.modules.end()) return std::nullopt;
+      const Quantization& wanted = *scheme.weights;
+      const bool whole = scheme.storage != Storage::pack_quantized || fits(wanted, w.size(0), w.size(1));
+      QTensor q = quantize(w, whole ? wanted : per_channel(wanted.format), {}, threads_, module);
+      if (scheme.activations && scheme.activations->dynamic) q.activations = scheme.activations;
+      return q;
+    };
+    const Model model = load_model(task_.options.model, threads_, std::move(load));
+    return compare(ctx_, model, baseline_, tokens, perplexity_).mean_kl;
+  }
+
+  // ---- models
+
+  // The smallest count of wide units that holds, or the largest: more of them are taken to be better, and larger.
+  void search(bool largest) {
+    const size_t units = result_.units.size();
+    // Of a contract about quality, a model that keeps it but is too large or too slow has too many wide units.
+    const auto holds = [&](size_t kept) {
+      const Candidate& candidate = make(kept);
+      if (candidate.holds) result_.chosen = result_.candidates.size() - 1;
+      return largest ? candidate.holds : candidate.keeps_quality;
+    };
+    if (holds(0) != largest) return choose_nearest();
+    size_t low = 1, high = units;  // the border lies in low … high
+    while (low < high) {
+      const size_t middle = low + (high - low) / 2;
+      if (holds(middle) == largest)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    choose_nearest();
+  }
+
+  // Of those that miss, the one that does best by its own worst.
+  void choose_nearest() {
+    if (result_.candidates[result_.chosen].holds) return;
+    double least = std::numeric_limits<double>::infinity();
+    for (size_t i = 0; i < result_.candidates.size(); ++i) {
+      const double miss = miss_of(result_.candidates[i]);
+      if (!(miss < least)) continue;
+      least = miss;
+      result_.chosen = i;
+    }
+  }
+
+  // How many times over a limit, at worst.
+  double miss_of(const Candidate& c) const {
+    const Contract& contract = task_.contract;
+    double worst = 0;
+    const auto look = [&](double value, double limit) { worst = std::max(worst, value / std::max(limit, 1e-12)); };
+    if (contract.max_perplexity_increase) look(c.comparison.ratio_high - 1, *contract.max_perplexity_increase);
+    if (contract.max_kl) look(c.comparison.mean_kl, *contract.max_kl);
+    if (contract.max_bytes) look(static_cast<double>(c.bytes), static_cast<double>(*contract.max_bytes));
+    if (contract.max_latency) look(c.latency, *contract.max_latency);
+    return worst;
+  }
+
+  fs::path place_of(size_t kept) const {
+    fs::path path = task_.options.output;
+    path += fmt::format(".candidate-{}", kept);
+    return path;
+  }
+
+  CompressOptions options_of(size_t kept) const {
+    CompressOptions options = task_.options;
+    options.output = place_of(kept);
+    options.force = true;
+    QuantizationConfig groups;
+    for (const Scheme* scheme : task_.schemes) {
+      ConfigGroup group{{}, scheme->weights, scheme->activations, scheme->storage};
+      for (size_t i = kept; i < result_.units.size(); ++i) {
+        const Sensitivity& unit = result_.units[i];
+        if (unit.scheme == scheme) group.targets.insert(group.targets.end(), unit.modules.begin(), unit.modules.end());
+      }
+      if (!group.targets.empty()) groups.groups.push_back(std::move(group));
+    }
+    for (size_t i = 0; i < kept; ++i) {
+      const Sensitivity& unit = result_.units[i];
+      groups.ignore.insert(groups.ignore.end(), unit.modules.begin(), unit.modules.end());
+    }
+    if (!options.include_head) groups.ignore.emplace_back(kHead);
+    options.groups = std::move(groups);
+    options.command += fmt::format(" # {} of {} units stay wide", kept, result_.units.size());
+    return options;
+  }
+
+  const Candidate& make(size_t kept) {
+    Candidate candidate{kept};
+    if (kept == result_.units.size()) {  // nothing is compressed: known without making it
+      candidate.miss = "every layer would have to stay as it is";
+      candidate.keeps_quality = true;
+      candidate.bytes = bytes_of_directory(task_.options.model);
+      result_.candidates.push_back(candidate);
+      return result_.candidates.back();
+    }
+    const CompressOptions options = options_of(kept);
+    task_.make(options);
+    candidate.bytes = bytes_of_directory(options.output);
+    const Model model = load_model(options.output, threads_);
+    candidate.comparison = compare(ctx_, model, baseline_, task_.validation, perplexity_);
+    if (task_.contract.max_latency) {
+      const Speed speed = measure_speed(ctx_, model, {.prefill = 0, .decode = kDecodedTokens});
+      candidate.latency = 1 / std::max(speed.decode_tokens_per_second, 1e-9);
+    }
+    judge(candidate);
+    task_.tell(
+        fmt::format("{} of {} units stay wide: {}, perplexity {:+.3f} % (at most {:+.3f} %), KL divergence {:.2e}: {}",
+                    kept, result_.units.size(), human_bytes(static_cast<double>(candidate.bytes)),
+                    100 * (candidate.comparison.ratio - 1), 100 * (candidate.comparison.ratio_high - 1),
+                    candidate.comparison.mean_kl, candidate.holds ? "holds" : candidate.miss));
+    result_.candidates.push_back(std::move(candidate));
+    return result_.candidates.back();
+  }
+
+  void judge(Candidate& c) const {
+    const Contract& contract = task_.contract;
+    const double increase = c.comparison.ratio_high - 1;
+    if (contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) {
+      c.miss = fmt::format("perplexity rises by up to {:.3f} %", 100 * increase);
+    } else if (contract.max_kl && c.comparison.mean_kl > *contract.max_kl) {
+      c.miss = fmt::format("the KL divergence is {:.3e}", c.comparison.mean_kl);
+    } else if (contract.max_bytes && c.bytes > *contract.max_bytes) {
+      c.miss = fmt::format("it takes {} ({} bytes)", human_bytes(static_cast<double>(c.bytes)), c.bytes);
+    } else if (contract.max_latency && c.latency > *contract.max_latency) {
+      c.miss = fmt::format("a token takes {}", human_seconds(c.latency));
+    }
+    c.holds = c.miss.empty();
+    c.keeps_quality = !(contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) &&
+                      !(contract.max_kl && c.comparison.mean_kl > *contract.max_kl);
+  }
+
+  static int64_t bytes_of_directory(const fs::path& directory) {
+    int64_t bytes = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+      if (entry.is_regular_file()) bytes += static_cast<int64_t>(entry.file_size());
+    }
+    return bytes;
+  }
+
+  // The candidates go, the chosen one takes its name.
+  void keep_chosen() {
+    const size_t kept = result_.candidates[result_.chosen].kept;
+    const fs::path& output = task_.options.output;
+    if (task_.options.force) fs::remove_all(output);
+    fs::rename(place_of(kept), output);
+  }
+
+  const ContractTask& task_;
+  Threads& threads_;
+  Context ctx_;
+  Model baseline_;
+  PerplexityOptions perplexity_;
+  ContractResult result_;
+};
+
+// Whatever ends the search, no candidate stays behind.
+struct Cleaner {
+  fs::path output;
+  ~Cleaner() {
+    std::error_code error;
+    const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
+    const std::string prefix = output.filename().string() + ".candidate-";
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
+    }
+    for (const fs::path& path : found) fs::remove_all(path, error);
+  }
+};
+
+}  // namespace
+
+double share_named(const std::string& text) {
+  const auto [number, unit] = number_and_unit(text, "--max-ppl-increase");
+  if (unit == "%") return number / 100;
+  if (unit.empty()) return number;
+  throw UsageError(fmt::format("--max-ppl-increase {}: give a share such as 0.5% or 0.005", printable(text, 40)));
+}
+
+int64_t bytes_named(const std::string& text) {
+  const auto [number, unit] = number_and_unit(text, "a size of");
+  double factor = 0;
+  for (const auto& [name, power] : {std::pair{"", 1.0}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}}) {
+    if (unit == name || unit == std::string(name) + "B") factor = power;
+  }
+  if (factor == 0 || number * factor > 9e18) {
+    throw UsageError(fmt::format("a size of {}: give bytes, or a number with K, M or G", printable(text, 40)));
+  }
+  return static_cast<int64_t>(number * factor);
+}
+
+double seconds_named(const std::string& text) {
+  const auto [number, unit] = number_and_unit(text, "--max-latency");
+  if (unit == "ms") return number / 1000;
+  if (unit == "s") return number;
+  throw UsageError(fmt::format("--max-latency {}: give a time such as 20ms or 0.02s", printable(text, 40)));
+}
+
+ContractResult fulfil(const ContractTask& task, Threads& threads) {
+  const Cleaner cleaner{task.options.output};
+  if (fs::exists(task.options.output) && !task.options.force) {
+    fail("{}: exists already; give another name, or --force to replace it", printable(task.options.output.string()));
+  }
+  return Search(task, threads).run();
+}
+
+}  // namespace octet

@@ -1,0 +1,71 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/options.h"
+#include "compress/plan.h"
+#include "eval/perplexity.h"
+
+namespace octet {
+
+/// What a compressed model has to keep. Each holds or does not; none is traded for another.
+struct Contract {
+  std::optional<double> max_perplexity_increase;  // a share; the upper end of the paired 95 % interval
+  std::optional<double> max_kl;                   // nats a token
+  std::optional<int64_t> max_bytes;               // of the directory's files
+  std::optional<double> max_latency;              // seconds a decoded token here
+  bool empty() const { return !max_perplexity_increase && !max_kl && !max_bytes && !max_latency; }
+  bool about_quality() const { return max_perplexity_increase || max_kl; }
+};
+
+/// "0.5%" or "0.005". Throws UsageError.
+double share_named(const std::string& text);
+/// "700M", "1.5G", "4096": powers of 1000. Throws UsageError.
+int64_t bytes_named(const std::string& text);
+/// "20ms", "0.02s". Throws UsageError.
+double seconds_named(const std::string& text);
+
+/// Layers that other programs run as one, and what it costs to make them eight bits wide.
+struct Sensitivity {
+  std::vector<std::string> modules;
+  const Scheme* scheme = nullptr;  // the better of those that are allowed
+  double kl = 0;                   // of these layers alone, rounded to the nearest
+  int64_t bytes_saved = 0;
+};
+
+/// A model that was made and measured.
+struct Candidate {
+  size_t kept = 0;  // units that stay as wide as they are
+  int64_t bytes = 0;
+  double latency = 0;
+  Comparison comparison;
+  bool holds = false, keeps_quality = false;
+  std::string miss;  // what does not hold, in words
+};
+
+struct ContractResult {
+  std::vector<Sensitivity> units;     // those that hurt most for what they save first
+  std::vector<Candidate> candidates;  // in the order they were made
+  size_t chosen = 0;                  // of candidates: the one that holds, or the nearest miss
+  bool holds() const { return candidates.at(chosen).holds; }
+};
+
+struct ContractTask {
+  const Checkpoint& checkpoint;
+  CompressOptions options;             // of one run; its groups and output are set for each candidate
+  std::vector<const Scheme*> schemes;  // that a layer may get
+  Contract contract;
+  std::vector<int32_t> validation;                   // tokens, never calibrated on
+  std::function<void(const CompressOptions&)> make;  // compresses into options.output
+  std::function<void(const std::string&)> tell;      // one line a step
+};
+
+/// Measures what each unit costs (one at a time, on a part of the validation text), orders them by KL divergence a byte
+/// saved, and searches how many of the worst have to stay wide: as few as keep the quality, or as many as the size and
+/// the latency allow. Every answer is a model that was made and measured on all of the text. The chosen one stands in
+/// options.output, unless none holds.
+ContractResult fulfil(const ContractTask& task, Threads& threads);
+
+}  // namespace octet
