@@ -10,8 +10,8 @@
 namespace octet::kernels {
 namespace {
 
-// A task's codes stay in the second-level cache, 256 KiB of them, while its tokens pass by.
-constexpr int64_t kBlockSteps = 2048;
+// A task's codes stay in the second-level cache, 512 KiB of them, while its tokens pass by.
+constexpr int64_t kBlockSteps = 4096;
 constexpr int64_t kBlockPanels = 8;
 constexpr int64_t kBlockRows = 516;  // a multiple of kTileRows
 // So few tokens are done while the codes are read: panel by panel, and what a thread takes lies together.
