@@ -40,6 +40,23 @@ void check_output(const Options& options) {
   if (error) fail("{}: cannot be made: {}", printable(options.output), error.message());
 }
 
+// Under two progress bars, one after the other.
+TrainedBpe train_shown(std::span<const std::string_view> texts, size_t bytes, const BpeOptions& options,
+                       Threads& threads) {
+  std::optional<Progress> counting, joining;
+  counting.emplace("counting words", bytes, "B");
+  BpeProgress progress;
+  progress.counted = [&](size_t more) { counting->advance(more); };
+  progress.joined = [&] {
+    if (!joining) {
+      counting.reset();
+      joining.emplace("joining pairs", static_cast<uint64_t>(options.vocabulary_size) - 256, "tokens");
+    }
+    joining->advance();
+  };
+  return train_bpe(texts, options, threads, progress);
+}
+
 int train_tokenizer(const Options& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   std::vector<std::unique_ptr<MappedFile>> files;
@@ -53,10 +70,7 @@ int train_tokenizer(const Options& options, const Common& common) {
   check_output(options);
 
   Threads threads(common.threads);
-  const TrainedBpe bpe = [&] {
-    const Progress progress("training a tokenizer", 0);
-    return train_bpe(texts, options.bpe, threads);
-  }();
+  const TrainedBpe bpe = train_shown(texts, bytes, options.bpe, threads);
   const std::filesystem::path directory = options.output;
   write_file_atomically(directory / "tokenizer.json", tokenizer_json(bpe));
   write_file_atomically(directory / "tokenizer_config.json", tokenizer_config_json(bpe));

@@ -70,7 +70,10 @@ struct Candidate {
 
 class Trainer {
  public:
-  Trainer(const BpeOptions& options, Threads& threads) : threads_(threads) { bpe_.options = options; }
+  Trainer(const BpeOptions& options, Threads& threads, const BpeProgress& progress)
+      : threads_(threads), progress_(progress) {
+    bpe_.options = options;
+  }
 
   TrainedBpe run(const WordCounts& counts) {
     make_alphabet();
@@ -80,6 +83,7 @@ class Trainer {
       const uint32_t best = next();
       if (best == PairTable::kNone) break;
       join(best);
+      if (progress_.joined) progress_.joined();
     }
     return std::move(bpe_);
   }
@@ -229,6 +233,7 @@ class Trainer {
   }
 
   Threads& threads_;
+  const BpeProgress& progress_;
   TrainedBpe bpe_;
   std::array<int32_t, kBytes> token_of_byte_{};
   std::unordered_map<std::string, int32_t> ids_;
@@ -241,7 +246,8 @@ class Trainer {
 
 }  // namespace
 
-TrainedBpe train_bpe(std::span<const std::string_view> texts, const BpeOptions& options, Threads& threads) {
+TrainedBpe train_bpe(std::span<const std::string_view> texts, const BpeOptions& options, Threads& threads,
+                     const BpeProgress& progress) {
   check(options);
   const Pattern pattern = Pattern::regex(options.pattern.empty() ? kGpt2Pattern : options.pattern, "--pattern");
   const auto split = [&](std::string_view text, std::vector<Range>& words) {
@@ -249,9 +255,9 @@ TrainedBpe train_bpe(std::span<const std::string_view> texts, const BpeOptions& 
     pattern.find_all(text, matches);
     cut({0, text.size()}, matches, SplitBehavior::kIsolated, false, words);
   };
-  const WordCounts counts = count_words(texts, options.special_tokens, split, threads);
+  const WordCounts counts = count_words(texts, options.special_tokens, split, threads, progress.counted);
   if (counts.words().empty()) fail("there is no text to make a vocabulary from: every file is empty");
-  return Trainer(options, threads).run(counts);
+  return Trainer(options, threads, progress).run(counts);
 }
 
 }  // namespace octet

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,11 +25,18 @@ struct TrainedBpe {
   std::vector<std::pair<int32_t, int32_t>> merges;  ///< by rank
 };
 
+/// What is told while a vocabulary is made: words counted in so many more bytes (from any thread), then one more token.
+struct BpeProgress {
+  std::function<void(size_t bytes)> counted;
+  std::function<void()> joined;
+};
+
 /// Byte-level byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909; Radford et al. 2019): the most frequent pair
 /// of neighbouring tokens becomes a token, of equally frequent ones the pair of the smallest ids, as the trainer of the
 /// tokenizers library has it; until the vocabulary is full or no pair occurs often enough. The same for any number of
 /// threads. Throws Error on options that cannot be, and on an empty text.
-TrainedBpe train_bpe(std::span<const std::string_view> texts, const BpeOptions& options, Threads& threads);
+TrainedBpe train_bpe(std::span<const std::string_view> texts, const BpeOptions& options, Threads& threads,
+                     const BpeProgress& progress = {});
 
 /// tokenizer.json as the tokenizers library loads it.
 std::string tokenizer_json(const TrainedBpe& bpe);

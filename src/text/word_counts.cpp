@@ -138,7 +138,7 @@ void WordCounts::grow() {
 }
 
 WordCounts count_words(std::span<const std::string_view> texts, std::span<const std::string> special,
-                       const SplitWords& split, Threads& threads) {
+                       const SplitWords& split, Threads& threads, const std::function<void(size_t bytes)>& counted) {
   std::vector<std::string_view> stretches;
   for (const std::string_view text : texts) add_sections(text, special, stretches);
   Pool pool;
@@ -148,7 +148,10 @@ WordCounts count_words(std::span<const std::string_view> texts, std::span<const 
   threads.for_range(count, grain, [&](int64_t begin, int64_t end) {
     auto counts = pool.take();
     std::vector<Range> words;
-    for (int64_t i = begin; i < end; ++i) count_stretch(stretches[static_cast<size_t>(i)], split, *counts, words);
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      count_stretch(stretches[i], split, *counts, words);
+      if (counted) counted(stretches[i].size());
+    }
     pool.give(std::move(counts));
   });
   return pool.sum();

@@ -38,8 +38,10 @@ using SplitWords = std::function<void(std::string_view text, std::vector<Range>&
 
 /// Counts the words of all texts on all threads, a stretch of about a megabyte at a time, cut at a space between two
 /// letters where there is one. What stands in `special` is no part of any word. Bytes that are not UTF-8 count as
-/// U+FFFD. The order of the words is not defined; the counts do not depend on the threads.
+/// U+FFFD. The order of the words is not defined; the counts do not depend on the threads. `counted` is told of
+/// every stretch that is done, from any thread.
 WordCounts count_words(std::span<const std::string_view> texts, std::span<const std::string> special,
-                       const SplitWords& split, Threads& threads);
+                       const SplitWords& split, Threads& threads,
+                       const std::function<void(size_t bytes)>& counted = {});
 
 }  // namespace octet
