@@ -5,17 +5,21 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/progress.h"
 #include "base/units.h"
+#include "cli/compress_report.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "compress/budget.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
 #include "compress/contract.h"
 #include "compress/estimate.h"
 #include "compress/recipe.h"
 #include "compress/sequences.h"
+#include "compress/target.h"
 
 namespace octet::cli {
 namespace {
@@ -24,7 +28,7 @@ struct Options {
   std::string model, scheme, recipe, output, calibration, algorithm, observer, match = "octet", rounding = "half_even",
                                                                                kv_cache = "auto";
   std::vector<std::string> include;
-  std::string max_ppl_increase, max_kl, max_size, max_latency, validation;
+  std::string max_ppl_increase, max_kl, max_size, max_latency, validation, report, ram, target;
   bool narrow_range = false, strict = false, force = false, dry_run = false;
   uint64_t seed = 0;
   int64_t context = 512, calibration_tokens = 65536;
@@ -94,6 +98,7 @@ CompressOptions compress_options(const Options& o) {
   }
   options.kv_cache_fp8 = o.kv_cache == "fp8";
   if (o.recipe.empty()) options.pipeline = pipeline_of(o, *options.scheme);
+  options.watch_noise = !o.report.empty();
   options.force = o.force;
   if (!o.recipe.empty()) read_recipe_into(o, options);
   if (!o.calibration.empty()) options.calibration = o.calibration;
@@ -164,7 +169,7 @@ int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOption
 
 // What calibration finds, or nothing, said, where a text is of no use.
 Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                          const WorkPlace& work, Threads& threads) {
+                          const std::string& text, const WorkPlace& work, CompressReport& report, Threads& threads) {
   if (!options.calibration) return {};
   const bool plain = options.pipeline.plain();
   if (plain && !options.needs_calibration() && !options.kv_cache_fp8) {
@@ -173,13 +178,14 @@ Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const 
                     options.scheme->name));
     return {};
   }
-  const std::string file = options.calibration->string(), text = calibration_text(read_text(file), file);
   if (plain) return {calibrate(checkpoint, plan, options, text, threads), {}};
   WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads);
   if (result.resumed > 0) {
     print_notice(fmt::format("octet: went on with {} of {} layers that an earlier run had finished", result.resumed,
                              plan.model.layers));
   }
+  report.smoothing = std::move(result.smoothing);
+  report.noise = std::move(result.noise);
   return std::move(result.calibration);
 }
 
@@ -238,6 +244,47 @@ Texts texts_of(const Options& o) {
   return texts;
 }
 
+// Known before hours of work, not after.
+void check_report(const std::string& file) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    fail("{}: there is no such directory for the report", printable(folder.string()));
+  }
+}
+
+// Measures the model before and after, unless a contract did, and writes the page and the numbers beside it.
+void write_report(const Options& given, const CompressOptions& options, const std::string& validation,
+                  CompressReport& report, const Comparison* measured, Threads& threads) {
+  Context ctx(threads);
+  const Model model = load_plain_model(options.output.string(), threads);
+  const Model before = load_plain_model(options.model.string(), threads);
+  const std::vector<int32_t> tokens = model.tokenizer.encode(validation);
+  report.context = std::min<int64_t>(options.context, model.decoder.config.max_positions);
+  if (measured) {
+    report.comparison = *measured;
+  } else {
+    Progress progress("measuring for the report", tokens.size(), "tokens");
+    PerplexityOptions perplexity{.context = report.context};
+    perplexity.progress = [&](int64_t count) { progress.advance(static_cast<uint64_t>(count)); };
+    report.comparison = compare(ctx, model, before, tokens, perplexity);
+  }
+  const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16};
+  report.speed_before = measure_speed(ctx, before, speed);
+  report.speed_after = measure_speed(ctx, model, speed);
+  report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
+  report.model = given.model;
+  report.output = given.output;
+  report.scheme = given.recipe.empty() ? std::string(options.scheme->name) : "the recipe " + given.recipe;
+  report.algorithm = given.recipe.empty()
+                         ? given.algorithm.empty() ? options.pipeline.plain() ? "rtn" : "default" : given.algorithm
+                         : "its modifiers";
+  report.command = options.command;
+  report.validation = given.validation.empty() ? "the last tenth of " + given.calibration : given.validation;
+  write_file_atomically(given.report, compress_report(report));
+  write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),
+                        compress_report_json(report).dump(1) + "\n");
+}
+
 int compress_by_contract(const Options& given, const Common& common) {
   if (!given.recipe.empty())
     throw UsageError("a contract says itself which layers stay wide: it does not go with --recipe");
@@ -261,11 +308,15 @@ int compress_by_contract(const Options& given, const Common& common) {
   Threads threads(common.threads);
   const CompressOptions base = compress_options(options);
   const Checkpoint checkpoint = Checkpoint::open(base.model);
+  CompressReport report;
   const auto make = [&](const CompressOptions& candidate) {
     const Plan plan = make_plan(checkpoint, candidate);
     const auto watch = [&](const WorkPlace& work) {
       if (candidate.pipeline.plain()) return Calibration{};
-      return std::move(walk_layers(checkpoint, plan, candidate, texts.calibration, work, threads).calibration);
+      WalkResult walked = walk_layers(checkpoint, plan, candidate, texts.calibration, work, threads);
+      report.smoothing = std::move(walked.smoothing);
+      report.noise = std::move(walked.noise);
+      return std::move(walked.calibration);
     };
     compress(checkpoint, plan, candidate, watch, threads, [](int64_t) {});
   };
@@ -274,6 +325,14 @@ int compress_by_contract(const Options& given, const Common& common) {
                                         [](const std::string& line) { print_notice("octet: " + line); }},
                                        threads);
   const Candidate& chosen = result.candidates.at(result.chosen);
+  if (!given.report.empty() && result.holds()) {
+    report.bytes_before = checkpoint.bytes();
+    report.bytes_after = chosen.bytes;
+    report.peak_memory = memory.peak_anonymous_bytes();
+    report.candidates = result.candidates;
+    report.chosen = result.chosen;
+    write_report(given, base, texts.validation, report, &chosen.comparison, threads);
+  }
   if (common.json) {
     Json object{{"output", base.output.string()}, {"contract", json_of(chosen, result)}};
     for (const Candidate& candidate : result.candidates) object["candidates"].push_back(json_of(candidate, result));
@@ -291,11 +350,43 @@ int compress_by_contract(const Options& given, const Common& common) {
   return 3;
 }
 
-int compress_model(const Options& given, const Common& common) {
+// The peak and the time, before the start.
+void announce(const Options& given, const Plan& plan, CompressOptions& options, Threads& threads) {
+  if (options.pipeline.plain()) return;
+  const int64_t rows = options.calibration_tokens;
+  int64_t peak = predict_memory(plan, options, rows, threads.count()).in_memory;
+  if (!given.ram.empty()) peak = keep_budget(plan, options, rows, threads.count(), bytes_named(given.ram));
+  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", human_bytes(static_cast<double>(peak)),
+                           options.activation_bytes == 0 ? ", activations in a file" : "",
+                           human_seconds(predict_seconds(plan, options, rows, threads))));
+}
+
+// The scheme that a target runs fastest, or whether it can load the one that is asked for.
+Options with_target(Options o) {
+  if (o.target.empty()) return o;
+  const Target& target = target_named(o.target);
+  if (!o.recipe.empty()) throw UsageError("--target picks a scheme; a recipe names its own");
+  if (o.scheme.empty()) {
+    o.scheme = target.fastest;
+    print_notice(fmt::format("octet: {} is what {} runs fastest ({})", o.scheme, target.name, target.help));
+  }
+  const TargetVerdict verdict = verdict_of(target, scheme_named(o.scheme));
+  if (!verdict.refused.empty()) {
+    throw UsageError(fmt::format("--target {}: {}; it runs {} fastest", target.name, verdict.refused, target.fastest));
+  }
+  if (!verdict.slow.empty()) print_notice("octet: warning: " + verdict.slow);
+  return o;
+}
+
+int compress_model(const Options& asked, const Common& common) {
+  const Options given = with_target(asked);
+  check_report(given.report);
   if (!contract_of(given).empty()) return compress_by_contract(given, common);
-  if (!given.validation.empty()) throw UsageError("--validation goes with a contract, such as --max-ppl-increase 0.5%");
+  if (!given.validation.empty() && given.report.empty()) {
+    throw UsageError("--validation goes with --report, or with a contract such as --max-ppl-increase 0.5%");
+  }
   PeakMemory memory;
-  const CompressOptions options = compress_options(given);
+  CompressOptions options = compress_options(given);
   const Checkpoint checkpoint = Checkpoint::open(options.model);
   const Plan plan = make_plan(checkpoint, options);
   if (given.strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
@@ -305,7 +396,17 @@ int compress_model(const Options& given, const Common& common) {
   }
 
   Threads threads(common.threads);
-  const auto watch = [&](const WorkPlace& work) { return calibrate_for(checkpoint, plan, options, work, threads); };
+  announce(given, plan, options, threads);
+  const bool reports = !given.report.empty();
+  Texts texts;
+  if (reports)
+    texts = texts_of(given);
+  else if (!given.calibration.empty())
+    texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
+  CompressReport report;
+  const auto watch = [&](const WorkPlace& work) {
+    return calibrate_for(checkpoint, plan, options, texts.calibration, work, report, threads);
+  };
   CompressResult result;
   {
     Progress progress(fmt::format("compressing to {}", options.scheme->name), static_cast<uint64_t>(plan.bytes_before),
@@ -316,6 +417,13 @@ int compress_model(const Options& given, const Common& common) {
   warn(plan, options);  // only now: an error stands alone
   for (const std::string& notice : result.notices) print_notice("octet: " + notice);
   const uint64_t anonymous = memory.peak_anonymous_bytes();
+  if (reports) {
+    report.bytes_before = plan.bytes_before;
+    report.bytes_after = plan.bytes_after;
+    report.seconds = result.seconds;
+    report.peak_memory = anonymous;
+    write_report(given, options, texts.validation, report, nullptr, threads);
+  }
   if (common.json) {
     Json object = json_of(plan, options);
     object["output"] = options.output.string();
@@ -341,9 +449,17 @@ std::string scheme_table() {
   }
   text += "\n  INT8              the same as W8A8\n\nAlgorithms";
   for (const AlgorithmRow& row : algorithms()) text += fmt::format("\n  {:<17} {}", row.name, row.help);
+  text += "\n\nTargets";
+  for (const Target& row : targets()) text += fmt::format("\n  {:<17} {}", row.name, row.help);
   text += "\n\nObservers";
   for (const RangeObserver& row : range_observers()) text += fmt::format("\n  {:<17} {}", row.name, row.help);
   return text;
+}
+
+std::vector<std::string> names_of_targets() {
+  std::vector<std::string> names;
+  for (const Target& row : targets()) names.emplace_back(row.name);
+  return names;
 }
 
 std::vector<std::string> names_of_observers() {
@@ -385,6 +501,15 @@ Run add_compress(CLI::App& app) {
   app.add_option("--validation", o.validation,
                  "the text that a contract is verified on; else the last tenth of the calibration text")
       ->type_name("FILE");
+  app.add_option("--ram", o.ram, "memory that may be taken at most, e.g. 4G; activations go to a file where they must")
+      ->type_name("BYTES");
+  app.add_option("--target", o.target,
+                 "where the model is going to run: picks the scheme, or refuses one that cannot be loaded")
+      ->type_name("NAME")
+      ->check(CLI::IsMember(names_of_targets()));
+  app.add_option("--report", o.report,
+                 "write a page with what was done and what it cost, and its numbers as JSON beside it")
+      ->type_name("FILE.html");
   app.add_option("--context", o.context, "tokens of a calibration sequence")
       ->type_name("N")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))

@@ -31,9 +31,14 @@ std::vector<std::string> LayerMaker::leaders(int64_t layer) {
   return leaders;
 }
 
-LayerMaker::LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan& plan, const Pipeline& pipeline,
-                       const QuantizeOptions& options, Threads& threads)
-    : source_(source), plan_(plan), pipeline_(pipeline), options_(options), threads_(threads) {
+LayerMaker::LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan& plan, const CompressOptions& options,
+                       Threads& threads)
+    : source_(source),
+      plan_(plan),
+      pipeline_(options.pipeline),
+      options_(options.quantize),
+      threads_(threads),
+      watch_noise_(options.watch_noise) {
   for (const std::string& leader : leaders(source.layer())) statistics_[leader] = keeper.take(leader);
 }
 
@@ -196,13 +201,17 @@ QTensor LayerMaker::round_module(std::string_view name, const Tensor& w, const T
 void LayerMaker::finish_module(std::string_view name, QTensor q, bool improves) {
   const ModulePlan& plan = *source_.plan_of(name);
   const InputStatistics& statistics = statistics_of(name);
-  const bool looks = improves || pipeline_.bias_correction;
+  const bool looks = improves || pipeline_.bias_correction || watch_noise_;
   const Tensor w = looks ? source_.weight(name) : Tensor();
   if (improves) {
     descend(w, q.weights, q.scales, options_, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
   }
   set_input_scale(q, plan, statistics);
   if (pipeline_.bias_correction) correct(name, w, q);
+  if (watch_noise_) {
+    noise_.push_back(noise_of(plan.name, w, q, statistics.samples, threads_));
+    if (fused_name(plan.name) == plan.name) noise_.back().channels = statistics.magnitudes();
+  }
   made_.modules.emplace_back(plan.name, std::move(q));
 }
 

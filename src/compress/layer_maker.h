@@ -1,7 +1,9 @@
 #pragma once
 #include "compress/input_statistics.h"
+#include "compress/layer_noise.h"
 #include "compress/layer_source.h"
 #include "compress/made.h"
+#include "compress/options.h"
 #include "compress/pipeline.h"
 
 namespace octet {
@@ -16,11 +18,13 @@ struct SmoothingNote {
 /// layer's inputs.
 class LayerMaker {
  public:
-  LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan& plan, const Pipeline& pipeline,
-             const QuantizeOptions& options, Threads& threads);
+  LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan& plan, const CompressOptions& options,
+             Threads& threads);
 
   MadeLayer make();
   const std::vector<SmoothingNote>& notes() const { return notes_; }
+  /// Where options.watch_noise asks for it: a module each, in the order of the forward.
+  std::vector<ModuleNoise>& noise() { return noise_; }
 
   /// The modules that stand for the inputs of a layer.
   static std::vector<std::string> leaders(int64_t layer);
@@ -48,6 +52,8 @@ class LayerMaker {
   std::map<std::string, InputStatistics, std::less<>> statistics_;  // by leader
   MadeLayer made_;
   std::vector<SmoothingNote> notes_;
+  bool watch_noise_;
+  std::vector<ModuleNoise> noise_;
 };
 
 }  // namespace octet

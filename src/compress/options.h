@@ -22,6 +22,7 @@ struct CompressOptions {
   Pipeline pipeline;          // what is done besides rounding to the nearest; more than that needs a calibration text
   bool include_head = false;  // lm_head too
   bool kv_cache_fp8 = false;  // scales of an FP8 key-value cache
+  bool watch_noise = false;   // keep what a report shows of each layer
   bool force = false;         // replace the output
   std::optional<std::filesystem::path> calibration;
   int64_t context = 512;  // tokens of a calibration sequence, BOS among them

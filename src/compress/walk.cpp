@@ -38,6 +38,20 @@ class CacheRangeKeeper : public Observer {
   }
 };
 
+// Keeps the inputs of one batch.
+class InputKeeper : public Observer {
+ public:
+  explicit InputKeeper(std::vector<std::string> leaders) : leaders_(std::move(leaders)) {}
+  void linear_input(std::string_view module, const Tensor& x) override {
+    if (std::find(leaders_.begin(), leaders_.end(), module) != leaders_.end()) inputs[std::string(module)] = x;
+  }
+  void keys_and_values(std::string_view, const Tensor&, const Tensor&) override {}
+  std::map<std::string, Tensor> inputs;
+
+ private:
+  std::vector<std::string> leaders_;
+};
+
 Weight& weight_of(DecoderLayer& layer, std::string_view name) {
   Weight* const weights[] = {&layer.attention.q, &layer.attention.k, &layer.attention.v, &layer.attention.o,
                              &layer.mlp.gate,    &layer.mlp.up,      &layer.mlp.down};
@@ -159,11 +173,36 @@ class Walk {
       progress.advance(static_cast<uint64_t>(count));
     });
     ctx_.observer = nullptr;
+    const std::map<std::string, double> carried =
+        options_.watch_noise ? carried_into(layer, i, x) : std::map<std::string, double>();
     for (const std::string_view name : kLayerLinears) weight_of(layer, name) = Weight();
-    LayerMaker maker(source, keeper, plan_, pipeline, options_.quantize, threads_);
+    LayerMaker maker(source, keeper, plan_, options_, threads_);
     MadeLayer made = maker.make();
     for (const SmoothingNote& note : maker.notes()) result_.smoothing.push_back(note);
+    for (ModuleNoise& noise : maker.noise()) {
+      const auto found = carried.find(fused_name(noise.module));
+      if (found != carried.end()) noise.carried = found->second;
+      result_.noise.push_back(std::move(noise));
+    }
     return made;
+  }
+
+  // How far the inputs of the float layer are from what they would be above float layers alone, on the first batch.
+  std::map<std::string, double> carried_into(const DecoderLayer& layer, int64_t i, const Activations& x) {
+    std::map<std::string, double> carried;
+    int64_t last = 0;
+    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t end) { last = first == 0 ? end : last; });
+    const auto [row, count] = rows_of(0, last);
+    if (i == 0) float_rows_ = x.read(row, count, threads_);
+    if (float_rows_.empty()) return carried;  // the layers below were made by an earlier run
+    InputKeeper ours(LayerMaker::leaders(i)), theirs(LayerMaker::leaders(i));
+    ctx_.observer = &ours;
+    run_layer(ctx_, plan_.model, layer, sequences_, 0, last, x.read(row, count, threads_));
+    ctx_.observer = &theirs;
+    float_rows_ = run_layer(ctx_, plan_.model, layer, sequences_, 0, last, float_rows_);
+    ctx_.observer = nullptr;
+    for (const auto& [module, input] : theirs.inputs) carried[module] = relative_power(ours.inputs.at(module), input);
+    return carried;
   }
 
   void use_rotated(const LayerSource& source, DecoderLayer& layer) {
@@ -228,6 +267,7 @@ class Walk {
   Sequences sequences_;
   std::optional<Rotations> rotations_;
   WalkResult result_;
+  Tensor float_rows_;  // the first batch as float layers alone would have it, where noise is watched
 };
 
 }  // namespace

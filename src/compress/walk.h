@@ -18,7 +18,8 @@ struct WorkPlace {
 struct WalkResult {
   Calibration calibration;
   std::vector<SmoothingNote> smoothing;
-  int64_t resumed = 0;  // layers that an earlier run had finished
+  std::vector<ModuleNoise> noise;  // where options.watch_noise asks for it; not of layers that were resumed
+  int64_t resumed = 0;             // layers that an earlier run had finished
 };
 
 /// Makes the layers one after the other, each from what it is given by the compressed layers below (GPTQ's order:

@@ -47,6 +47,13 @@ void Hessian::add_strip(int64_t begin, int64_t width, Threads& threads) {
   });
 }
 
+void Hessian::finish() {
+  prepared_ = kernels::PreparedInput();
+  std::vector<float>().swap(transposed_);
+  std::vector<float>().swap(product_);
+  std::vector<uint16_t>().swap(narrow_);
+}
+
 std::vector<float> Hessian::mean_squares() const {
   const int64_t k = sums_.size(0);
   std::vector<float> result(static_cast<size_t>(k));

@@ -14,6 +14,9 @@ class Hessian {
   /// x [M,K] F32.
   void add(const Tensor& x, Threads& threads);
 
+  /// Nothing more will be added: scratch memory goes.
+  void finish();
+
   /// F32 [K,K], of which the lower triangle is made.
   const Tensor& sums() const { return sums_; }
   Tensor& sums() { return sums_; }

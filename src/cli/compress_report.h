@@ -1,0 +1,42 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/json_fwd.h"
+#include "compress/contract.h"
+#include "compress/walk.h"
+#include "eval/perplexity.h"
+#include "eval/speed.h"
+
+namespace octet::cli {
+
+/// What the page about a compressed model shows.
+struct CompressReport {
+  std::string model, output, scheme, algorithm, command, validation;
+  int64_t context = 0;
+  int64_t bytes_before = 0, bytes_after = 0;
+  double seconds = 0;
+  uint64_t peak_memory = 0;
+  Speed speed_before, speed_after;
+  Comparison comparison;
+  std::vector<SmoothingNote> smoothing;
+  std::vector<ModuleNoise> noise;
+  std::vector<Candidate> candidates;  // of a contract
+  size_t chosen = 0;
+  struct Token {
+    std::string before, text;
+    double kl = 0, nll = 0, baseline_nll = 0;
+  };
+  std::vector<Token> worst;
+};
+
+/// The twenty tokens whose distribution changed most, with the text that stands before them.
+std::vector<CompressReport::Token> worst_tokens(const Comparison& comparison, const std::vector<int32_t>& tokens,
+                                                const Tokenizer& tokenizer);
+
+/// One self-contained page.
+std::string compress_report(const CompressReport& report);
+/// The same numbers.
+Json compress_report_json(const CompressReport& report);
+
+}  // namespace octet::cli

@@ -1,0 +1,26 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/threads.h"
+#include "tensor/qtensor.h"
+
+namespace octet {
+
+/// What quantizing one module costs, on rows that its input took.
+struct ModuleNoise {
+  std::string module;
+  double clipping = 0, rounding = 0;  // of the weights, as shares of the output's power
+  double activations = 0;             // of the input's codes, likewise
+  double carried = 0;                 // error that the layers below carried in, as a share of the input's power
+  std::vector<float> channels;        // the largest magnitude of each input channel, unless another has the same input
+  std::vector<float> quotients;       // some of the weights, divided by their scales: what is rounded
+};
+
+/// Noise of q [N,K] beside w [N,K] F32 on x [S,K] F32.
+ModuleNoise noise_of(const std::string& module, const Tensor& w, const QTensor& q, const Tensor& x, Threads& threads);
+
+/// ‖x - y‖² / ‖y‖²
+double relative_power(const Tensor& x, const Tensor& y);
+
+}  // namespace octet
