@@ -107,7 +107,7 @@ TEST(Perplexity, RefusesWhatCannotBeScored) {
   EXPECT_THROW(score(ctx, model, {}, {}), Error);
   EXPECT_THROW(score(ctx, model, {5}, {.context = 1}), UsageError);
   EXPECT_THROW(score(ctx, model, {5}, {.context = 513}), UsageError);
-  EXPECT_THROW(measure_speed(ctx, model, {.prefill = 600}), UsageError);
+  EXPECT_THROW(measure_speed(ctx, model.decoder, {.prefill = 600}), UsageError);
 }
 
 TEST(Generation, IsTheReferencesAndEndsBeforeAStopString) {

@@ -182,7 +182,7 @@ class Search {
     const Model model = load_model(options.output, threads_);
     candidate.comparison = compare(ctx_, model, baseline_, task_.validation, perplexity_);
     if (task_.contract.max_latency) {
-      const Speed speed = measure_speed(ctx_, model, {.prefill = 0, .decode = kDecodedTokens});
+      const Speed speed = measure_speed(ctx_, model.decoder, {.prefill = 0, .decode = kDecodedTokens});
       candidate.latency = 1 / std::max(speed.decode_tokens_per_second, 1e-9);
     }
     judge(candidate);
