@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "kernels/gradient/gradient.h"
+#include "ops/aware_linear.h"
 #include "ops/operands.h"
 #include "ops/tape.h"
 
@@ -71,9 +72,9 @@ void add_bias_gradient(Context& ctx, const Tensor& bias, const Tensor& dy) {
 }
 
 /// dx [M,K] = dy [M,N] · w [N,K], summed over outputs.
-void add_input_gradient(Context& ctx, const Input& input, TrainedWeight& w, Matrix& dy) {
+void add_input_gradient(Context& ctx, const Input& input, TrainedWeight& w, const AwareProduct* aware, Matrix& dy) {
   if (input.place.node < 0) return;
-  Matrix weight(w.value);
+  Matrix weight(aware ? dequantize(aware->weight) : w.value);
   const OperandFormat left = format_of(ctx, w.recipe.dy, dy, w.dy_amax, true, w, Role::dy);
   const OperandFormat right = format_of(ctx, w.recipe.wt, weight, w.w_amax, false, w, Role::wt);
   Tape::Operands& operands = ctx.tape->operands();
@@ -81,6 +82,7 @@ void add_input_gradient(Context& ctx, const Input& input, TrainedWeight& w, Matr
   kernels::prepare_operand(operands.left, dy.rows(), left, right, ctx.threads);
   Tensor dx = make_tensor(ctx, input.place.shape);
   kernels::multiply(operands.left, operands.right, nullptr, dx.f32(), w.value.size(1), ctx.threads);
+  if (aware) clear_beyond(ctx, *aware, input.matrix.values(), dx);
   ctx.tape->add_gradient(ctx, input.place, std::move(dx));
 }
 
@@ -104,12 +106,12 @@ void add_weight_gradient(Context& ctx, Input& input, TrainedWeight& w, Matrix& d
   ctx.tape->add_gradient(ctx, w.value, std::move(dw));
 }
 
-Tape::Backward backward_of(std::shared_ptr<Input> input, const Weight& weight) {
-  return [input = std::move(input), weight](Context& ctx, const Tensor& dy) {
+Tape::Backward backward_of(std::shared_ptr<Input> input, const Weight& weight, std::shared_ptr<AwareProduct> aware) {
+  return [input = std::move(input), weight, aware = std::move(aware)](Context& ctx, const Tensor& dy) {
     TrainedWeight& w = *weight.trained();
     Matrix gradient(dy.reshaped({dy.elements() / w.value.size(0), w.value.size(0)}));
     add_bias_gradient(ctx, weight.bias(), dy);
-    add_input_gradient(ctx, *input, w, gradient);
+    add_input_gradient(ctx, *input, w, aware.get(), gradient);
     add_weight_gradient(ctx, *input, w, gradient);
   };
 }
@@ -126,6 +128,14 @@ std::vector<Tensor> trained_linears(Context& ctx, const Tensor& x, std::span<con
   std::vector<Tensor> results;
   for (const Weight* weight : weights) {
     TrainedWeight& w = *weight->trained();
+    const bool recorded = on_tape(ctx, {&x, &w.value, &weight->bias()});
+    Tensor y = make_tensor(ctx, {m, w.value.size(0)});
+    if (w.quantize) {
+      auto aware = std::make_shared<AwareProduct>(aware_product(ctx, input->matrix.values(), *weight, y));
+      if (recorded) ctx.tape->record(y, backward_of(input, *weight, std::move(aware)));
+      results.push_back(std::move(y));
+      continue;
+    }
     Matrix values(w.value);
     const bool see = ctx.tape->recording();
     const OperandFormat left = format_of(ctx, w.recipe.x, input->matrix, w.x_amax, see, w, Role::x);
@@ -136,10 +146,9 @@ std::vector<Tensor> trained_linears(Context& ctx, const Tensor& x, std::span<con
       prepared = left;
       met = right.element;
     }
-    Tensor y = make_tensor(ctx, {m, w.value.size(0)});
     const float* bias = weight->bias().empty() ? nullptr : weight->bias().f32();
     kernels::multiply(operands.left, operands.right, bias, y.f32(), w.value.size(0), ctx.threads);
-    if (on_tape(ctx, {&x, &w.value, &weight->bias()})) ctx.tape->record(y, backward_of(input, *weight));
+    if (recorded) ctx.tape->record(y, backward_of(input, *weight, nullptr));
     results.push_back(std::move(y));
   }
   return results;

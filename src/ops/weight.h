@@ -1,6 +1,9 @@
 #pragma once
+#include <array>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/threads.h"
@@ -17,6 +20,12 @@ struct TrainedWeight {
   LinearRecipe recipe;
   uint32_t number = 0;                  // of the tensor, for random numbers
   AmaxHistory x_amax, w_amax, dy_amax;  // of delayed scaling
+
+  /// Quantization-aware: the forward product is the one that the quantized weight will be served with. Makes it of the
+  /// weight's numbers in BF16; `range` is that of the input, for schemes that fix it. Empty: not quantization-aware.
+  std::function<QTensor(const Tensor& value, std::span<const float, 2> range)> quantize;
+  bool static_input = false;
+  std::array<float, 2> input_range = {0, 0};  // smallest and largest input, moving averages
 };
 
 /// The weight [N,K] of a linear layer: float numbers or codes, packed for this machine's kernels when it is made. Its

@@ -40,6 +40,7 @@ std::vector<Piece> pieces_of(Trainer& trainer, std::vector<std::vector<float>>& 
   }
   for (const Weight& weight : trainer.model().linears) {
     TrainedWeight& w = *weight.trained();
+    if (w.static_input) add("input_range." + weight.module(), DType::F32, {2}, w.input_range.data());
     if (!w.recipe.delayed()) continue;
     const std::pair<const char*, AmaxHistory*> named[] = {{"x", &w.x_amax}, {"w", &w.w_amax}, {"dy", &w.dy_amax}};
     for (const auto& [name, history] : named) {
@@ -91,6 +92,7 @@ void save_checkpoint(const fs::path& file, Trainer& trainer, const RunState& sta
                               {"step", std::to_string(trainer.steps())},
                               {"best_loss", exact(state.best_loss)},
                               {"validations_since_best", std::to_string(state.validations_since_best)},
+                              {"last_loss", exact(state.last_loss)},
                               {"first_loss", exact(state.first_loss)},
                               {"smooth_loss", exact(state.smooth_loss)}});
     for (const Piece& piece : pieces) writer.write(piece.bytes, static_cast<size_t>(piece.info.bytes));
@@ -134,6 +136,7 @@ RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState&
   RunState state = expected;
   state.best_loss = number_in<double>(file, "best_loss");
   state.validations_since_best = number_in<int64_t>(file, "validations_since_best");
+  state.last_loss = number_in<double>(file, "last_loss");
   state.first_loss = number_in<double>(file, "first_loss");
   state.smooth_loss = number_in<double>(file, "smooth_loss");
   return state;

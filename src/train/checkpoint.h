@@ -12,7 +12,7 @@ struct RunState {
   std::string data;         // SHA-256 of the tokens it is trained on
   double best_loss = 0;     // of validation; 0: none yet
   int64_t validations_since_best = 0;
-  double first_loss = 0, smooth_loss = 0;
+  double first_loss = 0, smooth_loss = 0, last_loss = 0;
 };
 
 /// Writes parameters, the optimizer's moments, amax histories and the state as one file, beside `file`, and renames it:

@@ -135,6 +135,13 @@ void read_schedule(Section s, TrainConfig& c) {
   s.finish();
 }
 
+void read_distillation(Section d, const fs::path& folder, TrainConfig& c) {
+  c.teacher = folder / d.required<std::string>("teacher");
+  c.distillation_weight = d.number("weight", c.distillation_weight, 0, 1);
+  c.temperature = d.number("temperature", c.temperature, 1e-3, 1e3);
+  d.finish();
+}
+
 void read_model(Section& r, const fs::path& folder, TrainConfig& c) {
   if (r.has("model") == r.has("from"))
     fail("{}: either model (of a new model) or from (a model to go on with) must be given", r.where());
@@ -166,7 +173,7 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
   c.output = folder / r.required<std::string>("output");
   read_model(r, folder, c);
   c.precision = r.value<std::string>("precision", c.precision);
-  named(r, [&] { return recipe_named(c.precision).name; });
+  named(r, [&] { return precision_named(c.precision).recipe.name; });
   c.head = r.value<bool>("head", false);
   c.dtype = dtype_of(r, c.precision == "fp32" ? DType::F32 : DType::BF16);
   c.seed = static_cast<uint64_t>(r.count("seed", 1, 0));
@@ -178,6 +185,8 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
   c.epochs = r.number("epochs", 0, 0, 1e6);
   read_optimizer(r.section("optimizer"), c);
   read_schedule(r.section("schedule"), c);
+  if (r.has("distillation")) read_distillation(r.section("distillation"), folder, c);
+  r.section("distillation");
   c.recompute = r.value<bool>("recompute", false);
   c.validate_every = r.count("validate_every", 0, 0);
   c.validation_tokens = r.count("validation_tokens", c.validation_tokens, 1);

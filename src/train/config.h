@@ -18,9 +18,9 @@ struct TrainConfig {
   std::filesystem::path tokenizer;  // a directory with tokenizer.json
   std::filesystem::path from;       // a model to go on with; empty: a new one
   std::string model;                // of a new one: keys of config.json, as JSON
-  std::string precision = "fp32";
-  bool head = false;         // the precision is the head's, too
-  DType dtype = DType::F32;  // of the result
+  std::string precision = "fp32";   // or qat:SCHEME
+  bool head = false;                // the precision is the head's, too
+  DType dtype = DType::F32;         // of the result
   uint64_t seed = 1;
 
   DataOptions data;
@@ -38,6 +38,9 @@ struct TrainConfig {
   bool recompute = false;
 
   int64_t validate_every = 0, validation_tokens = 100'000, checkpoint_every = 0, log_every = 10, patience = 0;
+
+  std::filesystem::path teacher;  // of distillation; empty: none
+  double distillation_weight = 0.5, temperature = 2;
 
   /// SHA-256 of everything that decides the numbers: what a checkpoint must have been made with.
   std::string fingerprint;

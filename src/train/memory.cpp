@@ -32,12 +32,11 @@ MemoryEstimate estimate_memory(const DecoderConfig& c, const TrainConfig& train)
   estimate.weights = estimate.gradients = kFloat * estimate.parameters;
   const int64_t m = train.batch_size * train.sequence_length;
   const int64_t layer = kept_by_layer(c, m);
-  // At the end of the way forward: all layers, the last norm, the logits. On the way back the head's weight gradient
-  // and that of a tied embedding beside it; a layer's own gradients take what the logits left.
+  // All layers, the last norm and the logits; on the way back a layer's own gradients, in memory of other sizes.
   const int64_t layers = train.recompute ? c.layers * m * c.hidden : c.layers * layer;
   const int64_t head = m * c.vocabulary + 2 * m * c.hidden;
-  const int64_t back = m * (3 * c.intermediate + 3 * c.hidden) + (train.recompute ? layer : 0);
-  estimate.activations = kFloat * (layers + std::max(head, back));
+  const int64_t back = m * (3 * c.intermediate + 4 * c.hidden) + (train.recompute ? layer : 0);
+  estimate.activations = kFloat * (layers + head + back);
   // Operands of the head are the largest: dlogitsᵀ and the head or its input.
   const int64_t left = std::max(m * c.vocabulary, m * c.intermediate);
   const int64_t bytes = train.precision != "fp32" && train.head ? 2 : kFloat;

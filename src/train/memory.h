@@ -7,7 +7,8 @@ namespace octet::train {
 /// What a run will take, in bytes.
 struct MemoryEstimate {
   int64_t parameters = 0, weights = 0, gradients = 0, optimizer = 0, activations = 0, operands = 0;
-  int64_t total() const { return weights + gradients + optimizer + activations + operands; }
+  int64_t other = 0;  // what the program holds already: text, tokens, a teacher
+  int64_t total() const { return weights + gradients + optimizer + activations + operands + other; }
 };
 
 /// `checkpointed` layers keep their input only.

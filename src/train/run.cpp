@@ -5,8 +5,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/output.h"
 #include "base/sha256.h"
+#include "compress/compress.h"
 #include "files/checkpoint.h"
 #include "models/architectures.h"
 #include "numeric/random.h"
@@ -22,6 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kHead = "lm_head";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -159,8 +163,11 @@ class Run {
     prepare();
     fs::create_directories(c_.output);
     if (there) state_ = load_checkpoint(saved, *trainer_, state_);
+    result_.loss = state_.last_loss;
     log_.emplace(c_.output, trainer_->steps());
-    if (hooks_.begin) hooks_.begin(estimate_memory(model_, c_), steps_, trainer_->steps());
+    MemoryEstimate memory = estimate_memory(model_, c_);
+    memory.other = std::max<int64_t>(0, static_cast<int64_t>(anonymous_bytes()) - memory.weights - memory.optimizer);
+    if (hooks_.begin) hooks_.begin(memory, steps_, trainer_->steps());
     result_.tokens_per_second = 0;
     train(saved);
     return finish();
@@ -191,13 +198,35 @@ class Run {
     if (c_.warmup >= 0) schedule_.warmup_steps = std::llround(c_.warmup * static_cast<double>(steps_));
     check(schedule_);
     TrainableParts parts = c_.from.empty() ? new_parts(c_, json_, model_) : parts_from(c_.from);
-    const LinearRecipe recipe = recipe_named(c_.precision).linear;
-    const LinearRecipe head = recipe_named(c_.head || c_.precision == "fp32" ? c_.precision : "bf16").linear;
-    parts.recipe = [=](const std::string& module) { return module == "lm_head" ? head : recipe; };
-    trainer_.emplace(model_, parts, TrainerOptions{c_.optimizer, c_.weight_decay, c_.clip, c_.seed, c_.recompute},
-                     threads_);
+    precision_ = precision_named(c_.precision);
+    const LinearRecipe recipe = precision_.recipe;
+    const LinearRecipe head = c_.head || c_.precision == "fp32" ? recipe : recipe_named("bf16").linear;
+    parts.recipe = [=](const std::string& module) { return module == kHead ? head : recipe; };
+    TrainerOptions options{c_.optimizer, c_.weight_decay, c_.clip, c_.seed, c_.recompute};
+    if (!c_.teacher.empty()) options.distillation = {teacher(), c_.distillation_weight, c_.temperature};
+    trainer_.emplace(model_, parts, options, threads_);
+    for (const Weight& weight : trainer_->model().linears) {
+      if (!precision_.scheme || (weight.module() == kHead && !c_.head)) continue;
+      make_aware(*weight.trained(), *precision_.scheme, weight.module(), threads_);
+    }
     state_.fingerprint = c_.fingerprint;
     state_.data = data_.hash;
+  }
+
+  std::shared_ptr<Teacher> teacher() {
+    const std::string where = (c_.teacher / "config.json").string();
+    DecoderConfig config = read_decoder_config(read_json(c_.teacher / "config.json"), where);
+    if (config.vocabulary != model_.vocabulary) {
+      fail("{}: the teacher has {} tokens and the student {}; they must be the same", where, config.vocabulary,
+           model_.vocabulary);
+    }
+    if (config.max_positions < c_.sequence_length) {
+      fail("{}: data.sequence_length {} is longer than the teacher's {} positions", where, c_.sequence_length,
+           config.max_positions);
+    }
+    TrainableParts parts = parts_from(c_.teacher);
+    parts.recipe = [](const std::string&) { return recipe_named("bf16").linear; };
+    return std::make_shared<Teacher>(config, parts, threads_);
   }
 
   std::vector<TokenBatch> batches_of(int64_t step) {
@@ -246,7 +275,7 @@ class Run {
           data_.validation && c_.validate_every > 0 && (p.step % c_.validate_every == 0 || p.step == steps_);
       if (validates) p.validation_loss = validate();
       tell(p, validates);
-      result_.loss = step.loss;
+      result_.loss = state_.last_loss = step.loss;
       result_.tokens_per_second = p.tokens_per_second;
       const bool last = p.step == steps_ || result_.stopped_early;
       if (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0))
@@ -302,15 +331,40 @@ class Run {
     json["dtype"] = json["torch_dtype"] = c_.dtype == DType::F32 ? "float32" : "bfloat16";
     json.erase("quantization_config");
     result_.directory = c_.output / "model";
-    save_model(result_.directory, trainer_->model(), json.dump(2, ' ', true) + "\n", c_.dtype, c_.tokenizer, true);
+    const fs::path plain = precision_.scheme ? c_.output / "model.plain" : result_.directory;
+    save_model(plain, trainer_->model(), json.dump(2, ' ', true) + "\n", c_.dtype, c_.tokenizer, true);
+    if (precision_.scheme) compress_result(plain);
     result_.steps = trainer_->steps();
     return result_;
+  }
+
+  /// The scheme that was trained for, with the input ranges that were seen.
+  void compress_result(const fs::path& plain) {
+    CompressOptions options;
+    options.model = plain;
+    options.output = result_.directory;
+    options.scheme = precision_.scheme;
+    options.include_head = c_.head;
+    options.force = true;
+    options.command = fmt::format("octet train {}", c_.recipe.string());
+    if (precision_.scheme->needs_calibration()) options.calibration = c_.train.front();
+    const Checkpoint checkpoint = Checkpoint::open(plain);
+    const Plan plan = make_plan(checkpoint, options);
+    Calibration calibration;
+    for (const Weight& weight : trainer_->model().linears) {
+      const auto& [low, high] = weight.trained()->input_range;
+      if (weight.trained()->static_input) calibration.ranges.inputs[weight.module()] = SeenRange{low, high};
+    }
+    compress(
+        checkpoint, plan, options, [&](const WorkPlace&) { return calibration; }, threads_, [](int64_t) {});
+    fs::remove_all(plain);
   }
 
   const TrainConfig& c_;
   Threads& threads_;
   const RunHooks& hooks_;
   Json json_;
+  Precision precision_;
   DecoderConfig model_;
   TokenData data_;
   std::optional<ExampleOrder> order_;

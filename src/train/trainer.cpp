@@ -15,20 +15,40 @@ Trainer::Trainer(const DecoderConfig& config, const TrainableParts& parts, const
   for (const Parameter& p : model_.parameters) states_.emplace_back(options.optimizer, p.value.elements());
 }
 
-Tensor Trainer::forward(const TokenBatch& batch) {
+namespace {
+
+Tensor logits_of(Context& ctx, const Decoder& decoder, const TokenBatch& batch) {
   std::vector<Input> inputs;
+  for (const auto& tokens : batch.inputs) inputs.push_back({tokens, nullptr});
+  return decoder.logits(ctx, decoder.forward(ctx, inputs));
+}
+
+}  // namespace
+
+Teacher::Teacher(const DecoderConfig& config, const TrainableParts& parts, Threads& threads)
+    : ctx_(threads), model_(make_trainable(config, tape_, parts)) {
+  ctx_.tape = &tape_;
+  tape_.set_recording(false);
+}
+
+Tensor Teacher::logits(const TokenBatch& batch) {
+  return logits_of(ctx_, model_.decoder, batch);
+}
+
+Tensor Trainer::forward(const TokenBatch& batch, bool distils) {
   std::vector<int32_t> targets;
-  for (size_t i = 0; i < batch.inputs.size(); ++i) {
-    inputs.push_back({batch.inputs[i], nullptr});
-    targets.insert(targets.end(), batch.targets[i].begin(), batch.targets[i].end());
-  }
-  const Tensor hidden = model_.decoder.forward(ctx_, inputs);
-  return cross_entropy(ctx_, model_.decoder.logits(ctx_, hidden), targets);
+  for (const auto& row : batch.targets) targets.insert(targets.end(), row.begin(), row.end());
+  const Tensor logits = logits_of(ctx_, model_.decoder, batch);
+  Tensor loss = cross_entropy(ctx_, logits, targets);
+  const Distillation& d = options_.distillation;
+  if (!distils || !d.teacher) return loss;
+  const Tensor soft = kl_divergence(ctx_, logits, d.teacher->logits(batch), static_cast<float>(d.temperature));
+  return mix(ctx_, loss, static_cast<float>(1 - d.weight), soft, static_cast<float>(d.weight));
 }
 
 double Trainer::loss(const TokenBatch& batch) {
   tape_.set_recording(false);
-  const float loss = forward(batch).f32()[0];
+  const float loss = forward(batch, false).f32()[0];
   tape_.set_recording(true);
   return loss;
 }
@@ -52,7 +72,7 @@ Trainer::Step Trainer::step(std::span<const TokenBatch> batches, double learning
   const auto share = static_cast<float>(1.0 / static_cast<double>(batches.size()));
   Step result;
   for (const TokenBatch& batch : batches) {
-    const Tensor loss = forward(batch);
+    const Tensor loss = forward(batch, true);
     result.loss += loss.f32()[0] / static_cast<double>(batches.size());
     tape_.backward(ctx_, loss, share);
   }

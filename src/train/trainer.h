@@ -15,12 +15,34 @@ struct TokenBatch {
   std::vector<std::span<const int32_t>> inputs, targets;
 };
 
+/// A model that a student learns from: its logits and nothing else. Not trained.
+class Teacher {
+ public:
+  Teacher(const DecoderConfig& config, const TrainableParts& parts, Threads& threads);
+  /// [M,V]
+  Tensor logits(const TokenBatch& batch);
+  int64_t vocabulary() const { return model_.decoder.config.vocabulary; }
+
+ private:
+  Tape tape_;
+  Context ctx_;
+  Trainable model_;
+};
+
+/// Hinton et al. 2015, arXiv:1503.02531: loss = (1 - weight) · cross-entropy + weight · temperature² · KL(teacher ||
+/// student).
+struct Distillation {
+  std::shared_ptr<Teacher> teacher;  // nullptr: none
+  double weight = 0.5, temperature = 2;
+};
+
 struct TrainerOptions {
   OptimizerOptions optimizer;
   double weight_decay = 0;  // of what is_decayed()
   double clip = 1;          // largest norm of the gradient; 0: any
   uint64_t seed = 1;
   bool recompute = false;  // a layer's activations are computed again on the way back
+  Distillation distillation;
 };
 
 /// A model, its optimizer's state and the number of steps done: what a checkpoint holds.
@@ -47,7 +69,7 @@ class Trainer {
   Tape& tape() { return tape_; }
 
  private:
-  Tensor forward(const TokenBatch& batch);
+  Tensor forward(const TokenBatch& batch, bool distils);
   void check_finite(double loss, double norm);
   TrainerOptions options_;
   Threads& threads_;

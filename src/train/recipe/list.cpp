@@ -60,7 +60,7 @@ const Recipe& recipe_named(std::string_view name) {
     if (recipe.name == name) return recipe;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", recipe.name);
   }
-  throw UsageError(fmt::format("there is no precision '{}'; the precisions are {}", name, names));
+  throw UsageError(fmt::format("there is no precision '{}'; the precisions are {}, and qat:SCHEME", name, names));
 }
 
 }  // namespace octet::train
