@@ -167,9 +167,23 @@ int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOption
   return 0;
 }
 
+// The peak and the time, before the start. Returns how many bytes of activations are held in memory.
+int64_t admit(const std::string& ram, const Plan& plan, const CompressOptions& options, int64_t rows,
+              Threads& threads) {
+  const MemoryPrediction memory = predict_memory(plan, options, rows, threads.count());
+  int64_t held = memory.in_memory - memory.spilled <= options.activation_bytes ? options.activation_bytes : 0;
+  if (!ram.empty()) held = activations_within(memory, bytes_named(ram));
+  const int64_t peak = held > 0 ? memory.in_memory : memory.spilled;
+  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", human_bytes(static_cast<double>(peak)),
+                           held > 0 ? "" : ", activations in a file",
+                           human_seconds(predict_seconds(plan, options, rows, threads))));
+  return held;
+}
+
 // What calibration finds, or nothing, said, where a text is of no use.
 Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                          const std::string& text, const WorkPlace& work, CompressReport& report, Threads& threads) {
+                          const std::string& text, const std::string& ram, const WorkPlace& work,
+                          CompressReport& report, Threads& threads) {
   if (!options.calibration) return {};
   const bool plain = options.pipeline.plain();
   if (plain && !options.needs_calibration() && !options.kv_cache_fp8) {
@@ -179,7 +193,8 @@ Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const 
     return {};
   }
   if (plain) return {calibrate(checkpoint, plan, options, text, threads), {}};
-  WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads);
+  WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads,
+                                  [&](int64_t rows) { return admit(ram, plan, options, rows, threads); });
   if (result.resumed > 0) {
     print_notice(fmt::format("octet: went on with {} of {} layers that an earlier run had finished", result.resumed,
                              plan.model.layers));
@@ -269,8 +284,8 @@ void write_report(const Options& given, const CompressOptions& options, const st
     report.comparison = compare(ctx, model, before, tokens, perplexity);
   }
   const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16};
-  report.speed_before = measure_speed(ctx, before, speed);
-  report.speed_after = measure_speed(ctx, model, speed);
+  report.speed_before = measure_speed(ctx, before.decoder, speed);
+  report.speed_after = measure_speed(ctx, model.decoder, speed);
   report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
   report.model = given.model;
   report.output = given.output;
@@ -350,17 +365,6 @@ int compress_by_contract(const Options& given, const Common& common) {
   return 3;
 }
 
-// The peak and the time, before the start.
-void announce(const Options& given, const Plan& plan, CompressOptions& options, Threads& threads) {
-  if (options.pipeline.plain()) return;
-  const int64_t rows = options.calibration_tokens;
-  int64_t peak = predict_memory(plan, options, rows, threads.count()).in_memory;
-  if (!given.ram.empty()) peak = keep_budget(plan, options, rows, threads.count(), bytes_named(given.ram));
-  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", human_bytes(static_cast<double>(peak)),
-                           options.activation_bytes == 0 ? ", activations in a file" : "",
-                           human_seconds(predict_seconds(plan, options, rows, threads))));
-}
-
 // The scheme that a target runs fastest, or whether it can load the one that is asked for.
 Options with_target(Options o) {
   if (o.target.empty()) return o;
@@ -386,7 +390,7 @@ int compress_model(const Options& asked, const Common& common) {
     throw UsageError("--validation goes with --report, or with a contract such as --max-ppl-increase 0.5%");
   }
   PeakMemory memory;
-  CompressOptions options = compress_options(given);
+  const CompressOptions options = compress_options(given);
   const Checkpoint checkpoint = Checkpoint::open(options.model);
   const Plan plan = make_plan(checkpoint, options);
   if (given.strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
@@ -396,7 +400,6 @@ int compress_model(const Options& asked, const Common& common) {
   }
 
   Threads threads(common.threads);
-  announce(given, plan, options, threads);
   const bool reports = !given.report.empty();
   Texts texts;
   if (reports)
@@ -405,7 +408,7 @@ int compress_model(const Options& asked, const Common& common) {
     texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
   CompressReport report;
   const auto watch = [&](const WorkPlace& work) {
-    return calibrate_for(checkpoint, plan, options, texts.calibration, work, report, threads);
+    return calibrate_for(checkpoint, plan, options, texts.calibration, given.ram, work, report, threads);
   };
   CompressResult result;
   {

@@ -79,16 +79,9 @@ MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options
   return prediction;
 }
 
-int64_t keep_budget(const Plan& plan, CompressOptions& options, int64_t rows, int threads, int64_t budget) {
-  const MemoryPrediction prediction = predict_memory(plan, options, rows, threads);
-  if (prediction.in_memory <= budget) {
-    options.activation_bytes = std::numeric_limits<int64_t>::max();
-    return prediction.in_memory;
-  }
-  if (prediction.spilled <= budget) {
-    options.activation_bytes = 0;
-    return prediction.spilled;
-  }
+int64_t activations_within(const MemoryPrediction& prediction, int64_t budget) {
+  if (prediction.in_memory <= budget) return std::numeric_limits<int64_t>::max();
+  if (prediction.spilled <= budget) return 0;
   throw UsageError(
       fmt::format("--ram: {} is too little for this model and algorithm; the smallest that can be kept is {}M",
                   human_bytes(static_cast<double>(budget)), prediction.spilled / 1'000'000 + 1));

@@ -11,9 +11,9 @@ struct MemoryPrediction {
 };
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads);
 
-/// Chooses where activations are kept so that the peak stays under `budget` bytes. Throws UsageError naming the
-/// smallest budget that can be met. Returns the predicted peak.
-int64_t keep_budget(const Plan& plan, CompressOptions& options, int64_t rows, int threads, int64_t budget);
+/// How many bytes of activations may be held in memory so that the peak stays under `budget` bytes: all of them or
+/// none. Throws UsageError naming the smallest budget that can be kept.
+int64_t activations_within(const MemoryPrediction& prediction, int64_t budget);
 
 /// Seconds that the walk will take here: a product of each kind is timed (a third of a second), and all that the walk
 /// multiplies is added up.

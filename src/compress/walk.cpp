@@ -77,10 +77,11 @@ class Walk {
     if (options.pipeline.rotation) rotations_.emplace(plan.model, options.quantize.seed);
   }
 
-  WalkResult run() {
-    check_identity();
+  WalkResult run(const std::function<int64_t(int64_t rows)>& admit) {
     const int64_t rows = sequences_.rows();
-    const bool fits = Activations::bytes(rows, plan_.model.hidden) <= options_.activation_bytes;
+    const int64_t held = admit ? admit(rows) : options_.activation_bytes;
+    const bool fits = Activations::bytes(rows, plan_.model.hidden) <= held;
+    check_identity();
     Activations x(rows, plan_.model.hidden, fits ? fs::path() : work_.directory / "activations");
     begin(x);
     const int64_t layers = plan_.model.layers;
@@ -273,8 +274,9 @@ class Walk {
 }  // namespace
 
 WalkResult walk_layers(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                       std::string_view text, const WorkPlace& work, Threads& threads) {
-  return Walk(checkpoint, plan, options, text, work, threads).run();
+                       std::string_view text, const WorkPlace& work, Threads& threads,
+                       const std::function<int64_t(int64_t rows)>& admit) {
+  return Walk(checkpoint, plan, options, text, work, threads).run(admit);
 }
 
 }  // namespace octet

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,10 @@ struct WalkResult {
 /// Makes the layers one after the other, each from what it is given by the compressed layers below (GPTQ's order:
 /// Frantar et al. 2022). The text is cut as `eval` cuts it. Layers that stand in `work` already, and are of the same
 /// model, recipe and text, are not made again: the result has the same bytes. Throws Error for a text without tokens
-/// and, naming the module, for activations that are not finite.
+/// and, naming the module, for activations that are not finite. `admit`, if any, is told how many tokens there are
+/// before the start, and says how many bytes of activations may be held in memory.
 WalkResult walk_layers(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                       std::string_view text, const WorkPlace& work, Threads& threads);
+                       std::string_view text, const WorkPlace& work, Threads& threads,
+                       const std::function<int64_t(int64_t rows)>& admit = {});
 
 }  // namespace octet

@@ -1,0 +1,135 @@
+"""Compressing with a calibration text, as a whole: contracts, budgets, targets, recipes, the report, and a run that is killed."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from octet_program import OCTET, ProgramTest, octet
+
+MODEL = "models/stories260K"
+STORIES = "text/tinystories.train.txt"
+
+
+class Calibration(ProgramTest):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.model = self.data(MODEL)
+        self.text = self.folder / "stories.txt"
+        self.text.write_bytes(self.data(STORIES).read_bytes()[:60000])
+
+    def compress(self, *more):
+        return ("compress", self.model, "--calibration", self.text, "--context", 256, *more)
+
+    def test_a_contract_is_kept_or_ends_with_3(self):
+        out = self.folder / "kept"
+        made = self.json_of(*self.compress("-o", out, "--scheme", "FP8_DYNAMIC", "--max-kl", "0.005"))
+        self.assertTrue(made["contract"]["holds"])
+        self.assertLessEqual(made["contract"]["kl_divergence"], 0.005)
+        self.assertTrue(0 < made["contract"]["wide_units"] < made["contract"]["units"])
+        self.succeeds("eval", out, "--text", self.data("text/tinystories.sample.txt"))
+
+        small = self.json_of(*self.compress("-o", self.folder / "small", "--max-size", "700K"))
+        files = sum(f.stat().st_size for f in (self.folder / "small").iterdir())
+        self.assertEqual(files, small["contract"]["bytes"])
+        self.assertTrue(600_000 < files <= 700_000)
+
+        for impossible in (("--max-kl", "1e-9"), ("--max-size", "100K"), ("--max-size", "600K", "--max-kl", "1e-5")):
+            done = octet(*self.compress("-o", self.folder / "never", *impossible))
+            self.assertEqual(done.returncode, 3, done)
+            self.assertIn("the contract cannot be met; nearest", done.stderr.decode())
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["kept", "small", "stories.txt"])
+
+    def test_contracts_that_cannot_be_understood_are_usage_errors(self):
+        out = ("-o", self.folder / "out")
+        for wrong, word in ((("--max-size", "10Q"), "K, M or G"), (("--max-ppl-increase", "half"), "no number"),
+                            (("--max-latency", "20"), "20ms"), (("--max-kl", "-1"), "no number")):
+            self.assertIn(word, self.fails(2, *self.compress(*out, *wrong)))
+        self.assertIn("--validation", self.fails(2, "compress", self.model, *out, "--max-kl", "0.1"))
+
+    def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(self):
+        whole, out = self.folder / "whole", self.folder / "out"
+        self.succeeds(*self.compress("--scheme", "W8A8", "-o", whole))
+        command = [OCTET, *map(str, self.compress("--scheme", "W8A8", "-o", out))]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.time() + 120
+        while not list(self.folder.glob("out.part/work/layer-00001.safetensors")) and time.time() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if not out.exists():  # it may have been faster
+            done = octet(*command[1:])
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn("that an earlier run had finished", done.stderr.decode())
+        self.assertEqual((out / "model.safetensors").read_bytes(), (whole / "model.safetensors").read_bytes())
+        self.assertEqual(sorted(p.name for p in out.iterdir()), sorted(p.name for p in whole.iterdir()))
+
+    def test_a_budget_spills_to_a_file_or_is_refused(self):
+        self.assertIn("the smallest that can be kept is",
+                      self.fails(2, *self.compress("--scheme", "W8A8", "-o", self.folder / "no", "--ram", "10M")))
+        outputs = []
+        for name, ram in (("roomy", "4G"), ("tight", None)):
+            if ram is None:  # as little as is said to do
+                text = self.fails(2, *self.compress("--scheme", "W8A8", "-o", self.folder / "no", "--ram", "1M"))
+                ram = text.rsplit(" ", 1)[1].strip()
+            made = self.json_of(*self.compress("--scheme", "W8A8", "-o", self.folder / name, "--ram", ram))
+            self.assertLess(made["peak_memory_bytes"], 4_000_000_000 if ram == "4G" else int(ram[:-1]) * 1_000_000)
+            outputs.append((self.folder / name / "model.safetensors").read_bytes())
+        self.assertEqual(outputs[0], outputs[1])
+
+    def test_targets_pick_a_scheme_or_refuse_one(self):
+        made = self.json_of("compress", self.model, "--target", "vllm-hopper", "-o", self.folder / "hopper")
+        self.assertEqual(made["scheme"], "FP8_DYNAMIC")
+        for target, scheme in (("vllm-cpu", "FP8_DYNAMIC"), ("vllm-ampere", "MXFP8"), ("vllm-hopper", "FP8_E5M2")):
+            text = self.fails(2, "compress", self.model, "--target", target, "--scheme", scheme, "-o", self.folder / "x",
+                              "--calibration", self.text)
+            self.assertIn(f"--target {target}: ", text)
+
+    def test_bad_texts_and_recipes_are_refused_in_one_line(self):
+        out = ("--scheme", "W8A8", "-o", self.folder / "out")
+        for name, content, word in (("empty.txt", b"", "no text"), ("binary.txt", b"a\0b", "zero bytes"),
+                                    ("chat.jsonl", b'{"messages": []}', "chat template"),
+                                    ("broken.jsonl", b'{"text": ', "broken.jsonl, line 1")):
+            file = self.folder / name
+            file.write_bytes(content)
+            self.assertIn(word, self.fails(1, "compress", self.model, "--calibration", file, *out))
+        recipe = self.folder / "recipe.yaml"
+        recipe.write_text("QuantizationModifier: {scheme: W8A8, targets: ['model.layers.0.mlp.upp_proj']}")
+        self.assertIn("close to it are model.layers.0.mlp.up_proj",
+                      self.fails(1, "compress", self.model, "--recipe", recipe, "-o", self.folder / "out"))
+
+    def test_the_report_is_a_page_that_a_browser_draws(self):
+        page = self.folder / "report.html"
+        self.succeeds(*self.compress("--scheme", "W8A8", "-o", self.folder / "out", "--report", page))
+        text, numbers = page.read_text(), json.loads((self.folder / "report.json").read_text())
+        for heading in ("Before and after", "Signal and noise, layer by layer", "Activation ranges",
+                        "The tokens that changed most", "How to repeat it"):
+            self.assertIn(heading, text)
+        self.assertEqual(len(numbers["layers"]), 35)
+        self.assertEqual(len(numbers["worst_tokens"]), 20)
+        self.assertFalse([word for word in ("<script", "src=", "href=") if word in text])
+        browser = shutil.which("chromium")
+        if not browser:
+            self.skipTest("chromium is not there: the page was not drawn")
+        sizes = {}
+        for name, width, height in (("phone", 500, 4000), ("desktop", 1300, 4000)):
+            picture = self.folder / f"{name}.png"
+            subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                            f"--user-data-dir={self.folder / name}", f"--window-size={width},{height}",
+                            f"--screenshot={picture}", page.as_uri()],
+                           check=True, capture_output=True, timeout=120, env={**os.environ, "HOME": str(self.folder)})
+            data = picture.read_bytes()
+            self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+            self.assertEqual(int.from_bytes(data[16:20], "big"), width)
+            sizes[name] = len(data)
+        self.assertGreater(min(sizes.values()), 50_000, "an empty page is a few kilobytes")
+
+
+if __name__ == "__main__":
+    unittest.main()
