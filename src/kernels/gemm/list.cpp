@@ -62,26 +62,26 @@ constexpr TileKernel kInt8Groups[] = {
 #if defined(__x86_64__)
     {"avx512_vnni_12x32",            kAvx512 | kAvx512Vnni, int8_groups__avx512_vnni},
 #endif
-    {"one by one",                   0,                     nullptr},
+    {"reference: one by one",        0,                     nullptr},
 };
 constexpr TileKernel kBf16Groups[] = {
 #if defined(__x86_64__)
     {"avx512_bf16_12x32",            kAvx512 | kAvx512Bf16, bf16_groups__avx512_bf16},
 #endif
-    {"one by one",                   0,                     nullptr},
+    {"reference: one by one",        0,                     nullptr},
 };
 constexpr TileKernel kF32Groups[] = {
 #if defined(__x86_64__)
     {"avx512_12x32",                 kAvx512,               f32_groups__avx512},
 #endif
-    {"one by one",                   0,                     nullptr},
+    {"reference: one by one",        0,                     nullptr},
 };
 // For a few tokens, where writing the widened codes down would take longer than multiplying them.
 constexpr TileKernel kBytesTiles[] = {
 #if defined(__x86_64__)
     {"avx512_bf16_vbmi_8x32",        kAvx512 | kAvx512Bf16 | kAvx512Vbmi, bytes_tile__avx512_bf16},
 #endif
-    {"widened first",                0,                     nullptr},
+    {"reference: widened first",     0,                     nullptr},
 };
 // clang-format on
 
