@@ -42,7 +42,9 @@ int64_t watching(const Sizes& s) {
 // The matrices of the widest input while they are smoothed and rounded.
 int64_t making(const Sizes& s, const Pipeline& p) {
   const int64_t largest = s.hidden * s.intermediate;
-  const int64_t square = p.rounding == RoundingAlgorithm::nearest ? 0 : 4 * s.widest * s.widest;
+  const int64_t square = p.rounding == RoundingAlgorithm::nearest
+                             ? 0
+                             : 10 * s.widest * s.widest;  // measured: a factor, or H packed and being packed
   const int64_t rounding = square + largest * (4 + 4 + 1 + 1) + kBatchTokens * 4 * s.widest;
   const int64_t smoothing = p.smoothing ? largest * (2 * 4 + 4 + 4 + 2 + 2) : 0;
   return std::max(rounding, smoothing) + s.parameters;
