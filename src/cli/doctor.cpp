@@ -14,6 +14,8 @@
 #include "kernels/convert/convert.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gradient/gradient.h"
+#include "kernels/operand/operand.h"
 #include "kernels/optimizer/adam.h"
 #include "kernels/quantize/list.h"
 #include "report/text_table.h"
@@ -23,8 +25,9 @@ namespace {
 
 std::vector<kernels::FamilyChoice> all_families() {
   std::vector<kernels::FamilyChoice> families;
-  for (const auto explain : {kernels::explain_gemm, kernels::explain_quantize, kernels::explain_attention,
-                             kernels::explain_elementwise, kernels::explain_convert, kernels::explain_optimizer}) {
+  for (const auto explain :
+       {kernels::explain_gemm, kernels::explain_quantize, kernels::explain_attention, kernels::explain_elementwise,
+        kernels::explain_convert, kernels::explain_operand, kernels::explain_gradient, kernels::explain_optimizer}) {
     for (auto& family : explain()) families.push_back(std::move(family));
   }
   return families;

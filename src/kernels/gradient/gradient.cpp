@@ -17,6 +17,10 @@ std::span<const Kernel<const GradientKernel>> gradient_kernels() {
   return kList;
 }
 
+std::vector<FamilyChoice> explain_gradient() {
+  return {explain("gradients", gradient_kernels())};
+}
+
 const GradientKernel& gradient_kernel() {
   static const GradientKernel& chosen = *choose(gradient_kernels()).run;
   return chosen;

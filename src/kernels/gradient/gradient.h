@@ -10,6 +10,7 @@ namespace octet::kernels {
 /// The best this machine can run, for operations that go backwards.
 const GradientKernel& gradient_kernel();
 std::span<const Kernel<const GradientKernel>> gradient_kernels();
+std::vector<FamilyChoice> explain_gradient();
 
 /// sum [d] += Σ over rows of what `add_row` adds for each, in parts of a fixed number of rows that are added up in
 /// their order: the same bits for any number of threads.

@@ -228,27 +228,6 @@ int64_t group_of(const OperandFormat& format) {
   return is_grouped(format) ? format.group : 0;
 }
 
-/// Cuts the segments into pieces, and gathers pieces into chunks of at most kChunkSteps, as a packed weight has them.
-void plan_chunks(PackedWeight::Layout& l) {
-  l.pieces.clear();
-  l.chunks.clear();
-  l.cut = false;
-  for (size_t i = 0; i < l.segments.size(); ++i) {
-    const Segment& s = l.segments[i];
-    for (int64_t at = 0; at < s.steps;) {
-      const bool fits = !l.chunks.empty() && s.steps <= kChunkSteps - l.chunks.back().steps;
-      if (!fits) l.chunks.push_back({static_cast<int64_t>(l.pieces.size()), 0, s.first_step + at, 0});
-      Chunk& chunk = l.chunks.back();
-      const int64_t steps = std::min(s.steps - at, kChunkSteps - chunk.steps);
-      l.pieces.push_back({static_cast<int64_t>(i), s.first_step + at, steps, at == 0, at + steps == s.steps});
-      ++chunk.pieces;
-      l.cut |= steps != s.steps;
-      chunk.steps += steps;
-      at += steps;
-    }
-  }
-}
-
 void shape_right(PackedWeight::Layout& l, const OperandSource& source, const Lines& lines, int64_t group,
                  int64_t left_group, Arithmetic arithmetic) {
   l.n = source.lines();
@@ -260,7 +239,7 @@ void shape_right(PackedWeight::Layout& l, const OperandSource& source, const Lin
   l.steps = l.segments.back().first_step + l.segments.back().steps;
   l.weight_groups = std::max<int64_t>(1, lines.groups());
   l.panels = divide_up(l.n, kPanel);
-  plan_chunks(l);
+  plan_pieces(l);
   l.codes.grow(static_cast<size_t>(l.panels * l.steps * kPanelStepBytes));
   l.scales.grow(static_cast<size_t>(l.panels * l.weight_groups * kPanel) * sizeof(float));
 }
@@ -392,9 +371,7 @@ void prepare_operand(PreparedInput::Layout& l, const OperandSource& source, cons
 
 void multiply(const PreparedInput::Layout& left, const PackedWeight::Layout& right, const float* bias, float* y,
               int64_t stride, Threads& threads) {
-  static WidenFunction* const widen = choose(widen_kernels()).run;
-  TileFunction* const tile = choose(tile_kernels(right.arithmetic)).run;
-  gemm_with({tile, widen}, left, right, bias, y, stride, threads);
+  gemm_with(best_kernels(right.arithmetic), left, right, bias, y, stride, threads);
 }
 
 }  // namespace octet::kernels
