@@ -2,8 +2,14 @@
 
 #include <numeric>
 
+#include "base/error.h"
+#include "base/escape.h"
 #include "base/json.h"
+#include "base/output.h"
+#include "base/progress.h"
 #include "base/units.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
 #include "report/html.h"
 #include "report/svg_bar.h"
 #include "report/svg_histogram.h"
@@ -260,6 +266,45 @@ Json compress_report_json(const CompressReport& r) {
         {{"before", t.before}, {"token", t.text}, {"kl", t.kl}, {"nll", t.nll}, {"baseline_nll", t.baseline_nll}});
   }
   return json;
+}
+
+void check_report(const std::string& file) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    fail("{}: there is no such directory for the report", printable(folder.string()));
+  }
+}
+
+void write_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
+                  CompressReport& report, const Comparison* measured, Threads& threads) {
+  Context ctx(threads);
+  const Model model = load_plain_model(options.output.string(), threads);
+  const Model before = load_plain_model(options.model.string(), threads);
+  const std::vector<int32_t> tokens = model.tokenizer.encode(validation);
+  report.context = std::min<int64_t>(options.context, model.decoder.config.max_positions);
+  if (measured) {
+    report.comparison = *measured;
+  } else {
+    Progress progress("measuring for the report", tokens.size(), "tokens");
+    PerplexityOptions perplexity{.context = report.context};
+    perplexity.progress = [&](int64_t count) { progress.advance(static_cast<uint64_t>(count)); };
+    report.comparison = compare(ctx, model, before, tokens, perplexity);
+  }
+  const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16};
+  report.speed_before = measure_speed(ctx, before.decoder, speed);
+  report.speed_after = measure_speed(ctx, model.decoder, speed);
+  report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
+  report.model = given.model;
+  report.output = given.output;
+  report.scheme = given.recipe.empty() ? std::string(options.scheme->name) : "the recipe " + given.recipe;
+  report.algorithm = given.recipe.empty()
+                         ? given.algorithm.empty() ? options.pipeline.plain() ? "rtn" : "default" : given.algorithm
+                         : "its modifiers";
+  report.command = options.command;
+  report.validation = given.validation.empty() ? "the last tenth of " + given.calibration : given.validation;
+  write_file_atomically(given.report, compress_report(report));
+  write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),
+                        compress_report_json(report).dump(1) + "\n");
 }
 
 }  // namespace octet::cli

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/json_fwd.h"
+#include "cli/compress_arguments.h"
 #include "compress/contract.h"
 #include "compress/walk.h"
 #include "eval/perplexity.h"
@@ -38,5 +39,11 @@ std::vector<CompressReport::Token> worst_tokens(const Comparison& comparison, co
 std::string compress_report(const CompressReport& report);
 /// The same numbers.
 Json compress_report_json(const CompressReport& report);
+
+/// Throws where the folder of the report is not there: before hours of work, not after.
+void check_report(const std::string& file);
+/// Measures the model before and after, unless a contract did, and writes the page and the numbers beside it.
+void write_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
+                  CompressReport& report, const Comparison* measured, Threads& threads);
 
 }  // namespace octet::cli

@@ -1,0 +1,148 @@
+#include "cli/compress_arguments.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/progress.h"
+#include "base/units.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "compress/calibrate.h"
+#include "compress/recipe.h"
+#include "compress/sequences.h"
+#include "compress/target.h"
+
+namespace octet::cli {
+namespace {
+
+// The same result again, whatever the threads and wherever it goes.
+std::string command_of(const CompressArguments& o) {
+  std::string command = "octet compress " + o.model;
+  if (!o.scheme.empty()) command += fmt::format(" --scheme {}", scheme_named(o.scheme).name);
+  if (!o.recipe.empty()) command += " --recipe " + o.recipe;
+  if (!o.calibration.empty()) {
+    command += fmt::format(" --calibration {} --context {} --calibration-tokens {}", o.calibration, o.context,
+                           o.calibration_tokens);
+  }
+  if (!o.algorithm.empty()) command += " --algorithm " + o.algorithm;
+  if (!o.observer.empty()) command += " --observer " + o.observer;
+  for (const std::string& module : o.include) command += " --include " + module;
+  if (o.match != "octet") command += " --match " + o.match;
+  if (o.rounding != "half_even") command += " --rounding " + o.rounding;
+  if (o.seed != 0) command += fmt::format(" --seed {}", o.seed);
+  if (o.narrow_range) command += " --narrow-range";
+  if (o.kv_cache == "fp8") command += " --kv-cache " + o.kv_cache;
+  return command;
+}
+
+// What the options say, or the best that is known where a calibration text is given and nothing said.
+Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
+  const bool matched = o.match != "octet" || o.rounding != "half_even";
+  const bool best = !o.calibration.empty() && !matched && o.kv_cache != "fp8";
+  Pipeline pipeline = pipeline_named(o.algorithm.empty() ? (best ? "default" : "rtn") : o.algorithm, scheme);
+  if (!o.observer.empty()) pipeline.weights = pipeline.inputs = &observer_named(o.observer);
+  return pipeline;
+}
+
+// What stands for all of a recipe's groups where one scheme is spoken of.
+constexpr Scheme kRecipeScheme{"recipe", per_channel(Format::INT8), std::nullopt, Storage::dense, false, ""};
+
+void read_recipe_into(const CompressArguments& o, CompressOptions& options) {
+  if (!o.scheme.empty() || !o.algorithm.empty() || !o.include.empty()) {
+    throw UsageError("--recipe says itself what --scheme, --algorithm and --include would");
+  }
+  const Recipe recipe = read_recipe(read_text(o.recipe), o.recipe);
+  for (const std::string& notice : recipe.notices) print_notice("octet: " + notice);
+  options.recipe = o.recipe;
+  options.groups = recipe.schemes;
+  options.include_head = recipe.schemes.group_of("lm_head") != nullptr;
+  options.pipeline = recipe.pipeline;
+  options.kv_cache_fp8 = options.kv_cache_fp8 || recipe.kv_cache_fp8;
+}
+
+double number_named(const std::string& text, const char* option) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !(number >= 0)) {
+    throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
+  }
+  return number;
+}
+
+}  // namespace
+
+CompressOptions compress_options(const CompressArguments& o) {
+  if (o.scheme.empty() && o.recipe.empty()) {
+    throw UsageError("--scheme or --recipe says what to make: octet compress --help lists the schemes");
+  }
+  if (o.output.empty() && !o.dry_run) throw UsageError("-o DIR says where the compressed model goes");
+  CompressOptions options;
+  options.model = o.model;
+  options.output = o.output;
+  options.scheme = o.recipe.empty() ? &scheme_named(o.scheme) : &kRecipeScheme;
+  options.quantize.match = match_named(o.match);
+  options.quantize.rounding = rounding_named(o.rounding);
+  options.quantize.int8_range = o.narrow_range ? Int8Range::narrow : Int8Range::full;
+  options.quantize.seed = o.seed;
+  for (const std::string& module : o.include) {
+    if (module != "lm_head") throw UsageError(fmt::format("--include takes lm_head, not {}", printable(module)));
+    options.include_head = true;
+  }
+  options.kv_cache_fp8 = o.kv_cache == "fp8";
+  if (o.recipe.empty()) options.pipeline = pipeline_of(o, *options.scheme);
+  options.watch_noise = !o.report.empty();
+  options.force = o.force;
+  if (!o.recipe.empty()) read_recipe_into(o, options);
+  if (!o.calibration.empty()) options.calibration = o.calibration;
+  options.context = o.context;
+  options.calibration_tokens = o.calibration_tokens;
+  options.command = command_of(o);
+  return options;
+}
+
+Contract contract_of(const CompressArguments& o) {
+  Contract contract;
+  if (!o.max_ppl_increase.empty()) contract.max_perplexity_increase = share_named(o.max_ppl_increase);
+  if (!o.max_kl.empty()) contract.max_kl = number_named(o.max_kl, "--max-kl");
+  if (!o.max_size.empty()) contract.max_bytes = bytes_named(o.max_size);
+  if (!o.max_latency.empty()) contract.max_latency = seconds_named(o.max_latency);
+  return contract;
+}
+
+Texts texts_of(const CompressArguments& o) {
+  Texts texts;
+  if (!o.calibration.empty()) texts.calibration = calibration_text(read_text(o.calibration), o.calibration);
+  if (!o.validation.empty()) {
+    texts.validation = calibration_text(read_text(o.validation), o.validation);
+    return texts;
+  }
+  if (texts.calibration.empty()) {
+    throw UsageError(
+        "a contract is verified on a text: give --validation FILE, or --calibration FILE of which the last tenth is "
+        "kept for it");
+  }
+  size_t border = texts.calibration.size() / 10 * 9;
+  while (border > 0 && (static_cast<unsigned char>(texts.calibration[border]) & 0xC0) == 0x80) --border;
+  texts.validation = texts.calibration.substr(border);
+  texts.calibration.resize(border);
+  return texts;
+}
+
+CompressArguments with_target(CompressArguments o) {
+  if (o.target.empty()) return o;
+  const Target& target = target_named(o.target);
+  if (!o.recipe.empty()) throw UsageError("--target picks a scheme; a recipe names its own");
+  if (o.scheme.empty()) {
+    o.scheme = target.fastest;
+    print_notice(fmt::format("octet: {} is what {} runs fastest ({})", o.scheme, target.name, target.help));
+  }
+  const TargetVerdict verdict = verdict_of(target, scheme_named(o.scheme));
+  if (!verdict.refused.empty()) {
+    throw UsageError(fmt::format("--target {}: {}; it runs {} fastest", target.name, verdict.refused, target.fastest));
+  }
+  if (!verdict.slow.empty()) print_notice("octet: warning: " + verdict.slow);
+  return o;
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,33 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compress/contract.h"
+#include "compress/options.h"
+
+namespace octet::cli {
+
+/// What the command line of `compress` says.
+struct CompressArguments {
+  std::string model, scheme, recipe, output, calibration, algorithm, observer, match = "octet", rounding = "half_even",
+                                                                               kv_cache = "auto";
+  std::vector<std::string> include;
+  std::string max_ppl_increase, max_kl, max_size, max_latency, validation, report, ram, target;
+  bool narrow_range = false, strict = false, force = false, dry_run = false;
+  uint64_t seed = 0;
+  int64_t context = 512, calibration_tokens = 65536;
+};
+
+/// The scheme that --target runs fastest filled in, or, where one is asked for, whether the target can load it.
+CompressArguments with_target(CompressArguments arguments);
+CompressOptions compress_options(const CompressArguments& arguments);
+Contract contract_of(const CompressArguments& arguments);
+
+/// The text that a contract is verified on, and what is left to calibrate on.
+struct Texts {
+  std::string calibration, validation;
+};
+Texts texts_of(const CompressArguments& arguments);
+
+}  // namespace octet::cli
