@@ -12,6 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kDefaultEndOfText = "<|endoftext|>";  // train-tokenizer gives every tokenizer one
+
 /// One object of the recipe. Every key that is read is remembered; finish() refuses the others.
 class Section {
  public:
@@ -103,7 +105,8 @@ void read_data(Section data, const fs::path& folder, TrainConfig& c) {
   c.data.format = named(data, [&] { return data_format_named(data.value<std::string>("format", "auto")); });
   c.data.text_field = data.value<std::string>("text_field", c.data.text_field);
   c.sequence_length = data.count("sequence_length", c.sequence_length, 1, int64_t{1} << 20);
-  c.end_of_text = data.value<std::string>("end_of_text", "");
+  c.end_of_text = data.value<std::string>("end_of_text", kDefaultEndOfText);
+  c.end_of_text_is_default = !data.has("end_of_text");
   c.shuffle = data.value<bool>("shuffle", true);
   data.finish();
 }
@@ -180,7 +183,6 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
   read_data(r.section("data"), folder, c);
   c.batch_size = r.count("batch_size", c.batch_size, 1, int64_t{1} << 20);
   c.accumulate = r.count("accumulate", 1, 1, int64_t{1} << 20);
-  if (r.has("steps") == r.has("epochs")) fail("{}: either steps or epochs must be given", r.where());
   c.steps = r.count("steps", 0, r.has("steps") ? 1 : 0);
   c.epochs = r.number("epochs", 0, 0, 1e6);
   read_optimizer(r.section("optimizer"), c);
@@ -197,6 +199,7 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
     fail("{}: patience needs validate_every and data.validation", r.where());
   }
   r.finish();
+  if (r.has("steps") == r.has("epochs")) fail("{}: either steps or epochs must be given", r.where());
   c.fingerprint = fingerprint_of(json);
   return c;
 }

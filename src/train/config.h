@@ -27,6 +27,7 @@ struct TrainConfig {
   std::vector<std::filesystem::path> train, validation;
   int64_t sequence_length = 256, batch_size = 8, accumulate = 1;
   std::string end_of_text;  // the token behind every document; empty: none
+  bool end_of_text_is_default = false;  // then a tokenizer need not have it
   bool shuffle = true;
 
   int64_t steps = 0;

@@ -179,7 +179,7 @@ class Run {
     std::optional<int32_t> end_of_text;
     if (!c_.end_of_text.empty()) {
       end_of_text = tokenizer.id_of(c_.end_of_text);
-      if (!end_of_text)
+      if (!end_of_text && !c_.end_of_text_is_default)
         fail("{}: data.end_of_text: the tokenizer has no token {}", c_.recipe.string(), json_text(c_.end_of_text));
     }
     json_ = model_config(c_, tokenizer, end_of_text);

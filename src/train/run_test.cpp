@@ -70,7 +70,7 @@ class Training : public testing::Test {
 tokenizer: tokenizer
 model: {hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2, num_attention_heads: 2,
         max_position_embeddings: 64, tie_word_embeddings: true}
-data: {train: train.txt, validation: validation.txt, sequence_length: 32, end_of_text: "<|endoftext|>"}
+data: {train: train.txt, validation: validation.txt, sequence_length: 32}
 batch_size: 4
 optimizer: {learning_rate: 3e-3}
 schedule: {warmup_steps: 3}
@@ -246,7 +246,7 @@ TEST_F(Training, RefusesRecipesThatCannotBe) {
   text.replace(text.find("sequence_length: 32"), 19, "sequence_length: 999999");
   expect(refused(text), "positions");
   text = recipe("out");
-  text.replace(text.find("<|endoftext|>"), 13, "<|end|>");
+  text.replace(text.find("sequence_length: 32"), 19, "sequence_length: 32, end_of_text: <|end|>");
   expect(refused(text), "<|end|>");
   expect(refused(recipe("out") + "seed: [1\n"), "line");
 }
