@@ -60,11 +60,13 @@ std::vector<std::string> scheme_names() {
 
 void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL", options.model, "a model directory")->required();
-  app.add_option("--scheme", options.scheme, "quantize a plain checkpoint while it is loaded, e.g. W8A8 or FP8_DYNAMIC")
-      ->check(CLI::IsMember(scheme_names(), CLI::ignore_case))
-      ->type_name("NAME");
+  CLI::Option* const scheme = app.add_option("--scheme", options.scheme,
+                                             "quantize a plain checkpoint while it is loaded, e.g. W8A8 or FP8_DYNAMIC")
+                                  ->check(CLI::IsMember(scheme_names(), CLI::ignore_case))
+                                  ->type_name("NAME");
   app.add_option("--include", options.include, "with --scheme: quantize this too")
       ->check(CLI::IsMember({kHead}))
+      ->needs(scheme)
       ->type_name("MODULE");
   app.add_option("--kv-cache", options.kv_cache, "format of the key-value cache")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "fp8", "int8"}))

@@ -42,6 +42,10 @@ DecoderLoader::DecoderLoader(const Checkpoint& checkpoint, Threads& threads, Loa
   if (config_.tied && checkpoint.has(std::string(kHead) + ".weight")) {
     warnings_.push_back(fmt::format("{}: tie_word_embeddings is true, so the stored lm_head is not used", where));
   }
+  if (options_.quantize && quantization_) {
+    warnings_.push_back(fmt::format("{} is compressed already: what is quantized in it stays as it is",
+                                    checkpoint.directory().string()));
+  }
 }
 
 Tensor DecoderLoader::values(const std::string& name, const Shape& shape) const {
