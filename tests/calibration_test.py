@@ -79,7 +79,8 @@ class Calibration(ProgramTest):
                 text = self.fails(2, *self.compress("--scheme", "W8A8", "-o", self.folder / "no", "--ram", "1M"))
                 ram = text.rsplit(" ", 1)[1].strip()
             made = self.json_of(*self.compress("--scheme", "W8A8", "-o", self.folder / name, "--ram", ram))
-            self.assertLess(made["peak_memory_bytes"], 4_000_000_000 if ram == "4G" else int(ram[:-1]) * 1_000_000)
+            if not os.environ.get("OCTET_SANITIZE"):  # sanitizers keep freed memory and shadows of their own
+                self.assertLess(made["peak_memory_bytes"], 4_000_000_000 if ram == "4G" else int(ram[:-1]) * 1_000_000)
             outputs.append((self.folder / name / "model.safetensors").read_bytes())
         self.assertEqual(outputs[0], outputs[1])
 
