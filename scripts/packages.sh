@@ -5,7 +5,7 @@
 set -euo pipefail
 
 program=(g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libssl-dev)
-tests=(ccache libgtest-dev libgmock-dev make python3 g++-aarch64-linux-gnu qemu-user)
+tests=(ccache libgtest-dev libgmock-dev make python3 libopenmpi-dev openmpi-bin g++-aarch64-linux-gnu qemu-user)
 clang=(clang)
 bench=(libbenchmark-dev libdnnl-dev libopenblas-dev)
 

@@ -19,6 +19,7 @@
 #include "kernels/optimizer/adam.h"
 #include "kernels/quantize/list.h"
 #include "report/text_table.h"
+#include "train/processes.h"
 
 namespace octet::cli {
 namespace {
@@ -63,12 +64,14 @@ std::string kernel_table(const std::vector<kernels::FamilyChoice>& families) {
 int doctor(const Common& common) {
   const auto families = all_families();
   const auto isa = isa_list();
+  const std::string mpi = train::mpi_version();
   if (common.json) {
     print_json({{"cpu", cpu_name()},
                 {"isa", isa},
                 {"cores", usable_cores()},
                 {"memory_bytes", usable_memory()},
                 {"version", OCTET_VERSION},
+                {"mpi", mpi.empty() ? Json(nullptr) : Json(mpi)},
                 {"kernels", to_json(families)}});
     return 0;
   }
@@ -77,7 +80,9 @@ int doctor(const Common& common) {
   print(fmt::format("{}  {}\n", paint.bold("isa   "),
                     isa.empty() ? "none that Octet has kernels for" : fmt::format("{}", fmt::join(isa, ", "))));
   print(fmt::format("{}  {} usable\n", paint.bold("cores "), usable_cores()));
-  print(fmt::format("{}  {} usable\n\n", paint.bold("memory"), human_bytes(static_cast<double>(usable_memory()))));
+  print(fmt::format("{}  {} usable\n", paint.bold("memory"), human_bytes(static_cast<double>(usable_memory()))));
+  print(fmt::format("{}  {}\n\n", paint.bold("MPI   "),
+                    mpi.empty() ? "none: octet was built without; it trains in one process" : mpi));
   print(kernel_table(families));
   return 0;
 }

@@ -49,12 +49,14 @@ class Section {
     return {has(key) ? json_[key] : kEmpty, where_ + ": " + key};
   }
   /// One or several.
-  std::vector<std::string> list(const char* key) {
+  Json items(const char* key) {
     known_.push_back(key);
-    if (!has(key)) return {};
-    const Json items = json_[key].is_array() ? json_[key] : Json::array({json_[key]});
+    if (!has(key)) return Json::array();
+    return json_[key].is_array() ? json_[key] : Json::array({json_[key]});
+  }
+  std::vector<std::string> list(const char* key) {
     std::vector<std::string> result;
-    for (const Json& item : items) {
+    for (const Json& item : items(key)) {
       if (!item.is_string()) fail("{}: {} must be text, not {}", where_, key, json_text(item));
       result.push_back(item.get<std::string>());
     }
@@ -91,11 +93,47 @@ auto named(const Section& section, const Read& read) {
   }
 }
 
-DType dtype_of(Section& section, DType fallback) {
-  const auto name = section.value<std::string>("dtype", fallback == DType::F32 ? "float32" : "bfloat16");
+DType dtype_of(Section& section, const char* key, DType fallback) {
+  const auto name = section.value<std::string>(key, fallback == DType::F32 ? "float32" : "bfloat16");
   if (name == "float32") return DType::F32;
   if (name == "bfloat16") return DType::BF16;
-  fail("{}: dtype is {}; it can be float32 or bfloat16", section.where(), json_text(name));
+  fail("{}: {} is {}; it can be float32 or bfloat16", section.where(), key, json_text(name));
+}
+
+constexpr const char* kCleaningFields[] = {"lower_case",        "stop_words",       "more_stop_words",
+                                           "strip_punctuation", "split_characters", "collapse_spaces",
+                                           "vocabulary_size",   "min_frequency"};
+constexpr const char* kLabelFields[] = {"label_field", "label_names",     "classes",     "max_length",
+                                        "truncate",    "truncation_side", "padding_side"};
+
+/// What is done to a text before it is cut into words, and which words are known.
+void read_vocabulary(Section& data, TrainConfig& c) {
+  CleaningOptions& cleaning = c.vocabulary.cleaning;
+  cleaning.lower_case = data.value<bool>("lower_case", false);
+  cleaning.stop_words = named(data, [&] { return stop_words_named(data.value<std::string>("stop_words", "none")); });
+  cleaning.more_stop_words = data.list("more_stop_words");
+  cleaning.strip_punctuation = data.value<bool>("strip_punctuation", false);
+  cleaning.split_characters = data.value<bool>("split_characters", false);
+  cleaning.collapse_spaces = data.value<bool>("collapse_spaces", false);
+  c.vocabulary.vocabulary_size = data.count("vocabulary_size", c.vocabulary.vocabulary_size, 3, int64_t{1} << 24);
+  c.vocabulary.min_frequency = data.count("min_frequency", 1, 1);
+}
+
+void read_labels(Section& data, TrainConfig& c) {
+  c.data.label_field = data.value<std::string>("label_field", c.data.label_field);
+  c.data.label_names = data.list("label_names");
+  const auto names = static_cast<int64_t>(c.data.label_names.size());
+  c.data.classes = data.count("classes", names, data.has("classes") ? 2 : 0, int64_t{1} << 20);
+  if (names > 0 && c.data.classes != names) {
+    fail("{}: classes is {} and label_names names {}; they contradict one another", data.where(), c.data.classes,
+         names);
+  }
+  if (names == 1) fail("{}: label_names names one class; a classifier needs two", data.where());
+  PaddingOptions& p = c.padding;
+  p.max_length = data.count("max_length", p.max_length, 1, int64_t{1} << 20);
+  p.truncate = data.value<bool>("truncate", true);
+  p.truncation_side = named(data, [&] { return side_named(data.value<std::string>("truncation_side", "right")); });
+  p.padding_side = named(data, [&] { return side_named(data.value<std::string>("padding_side", "right")); });
 }
 
 void read_data(Section data, const fs::path& folder, TrainConfig& c) {
@@ -108,7 +146,30 @@ void read_data(Section data, const fs::path& folder, TrainConfig& c) {
   c.end_of_text = data.value<std::string>("end_of_text", kDefaultEndOfText);
   c.end_of_text_is_default = !data.has("end_of_text");
   c.shuffle = data.value<bool>("shuffle", true);
+  read_vocabulary(data, c);
+  read_labels(data, c);
   data.finish();
+  for (const char* key : kCleaningFields) {
+    if (data.has(key) && !c.tokenizer.empty())
+      fail("{}: {} is for a tokenizer that is made from the training texts, and the recipe names one", data.where(),
+           key);
+    if (data.has(key)) c.classifier_fields.push_back(key);
+  }
+  for (const char* key : kLabelFields) {
+    if (data.has(key)) c.classifier_fields.push_back(key);
+  }
+  for (const char* key : {"sequence_length", "end_of_text"}) {
+    if (data.has(key)) c.language_model_fields.push_back(key);
+  }
+}
+
+/// What another optimizer is set with would be read and never used.
+void check_fields(const Section& o, OptimizerKind kind) {
+  const bool sgd = kind == OptimizerKind::sgd;
+  const auto others = sgd ? std::vector{"beta1", "beta2", "epsilon"} : std::vector{"momentum", "dampening", "nesterov"};
+  for (const char* key : others) {
+    if (o.has(key)) fail("{}: {} is no field of {}", o.where(), key, name_of(kind));
+  }
 }
 
 void read_optimizer(Section o, TrainConfig& c) {
@@ -125,6 +186,7 @@ void read_optimizer(Section o, TrainConfig& c) {
   options.nesterov = o.value<bool>("nesterov", options.nesterov);
   c.clip = o.number("clip", c.clip, 0, 1e9);
   o.finish();
+  check_fields(o, options.kind);
   check(options);
 }
 
@@ -138,10 +200,25 @@ void read_schedule(Section s, TrainConfig& c) {
   s.finish();
 }
 
+/// [[student's layer, teacher's layer], …], 1 is the first and 0 the embedding.
+std::vector<std::array<int64_t, 2>> read_layer_pairs(Section& d) {
+  std::vector<std::array<int64_t, 2>> pairs;
+  for (const Json& pair : d.items("hidden_layers")) {
+    const bool whole =
+        pair.is_array() && pair.size() == 2 && pair[0].is_number_integer() && pair[1].is_number_integer();
+    if (!whole) fail("{}: hidden_layers holds {}; it must be pairs such as [1, 2]", d.where(), json_text(pair));
+    pairs.push_back({pair[0].get<int64_t>(), pair[1].get<int64_t>()});
+  }
+  return pairs;
+}
+
 void read_distillation(Section d, const fs::path& folder, TrainConfig& c) {
   c.teacher = folder / d.required<std::string>("teacher");
   c.distillation_weight = d.number("weight", c.distillation_weight, 0, 1);
   c.temperature = d.number("temperature", c.temperature, 1e-3, 1e3);
+  c.hidden_weight = d.number("hidden_weight", 0, 0, 1e6);
+  c.hidden_layers = read_layer_pairs(d);
+  if (!c.hidden_layers.empty() && c.hidden_weight == 0) fail("{}: hidden_layers need a hidden_weight", d.where());
   d.finish();
 }
 
@@ -154,20 +231,20 @@ void read_model(Section& r, const fs::path& folder, TrainConfig& c) {
   if (r.has("tokenizer")) c.tokenizer = folder / r.value<std::string>("tokenizer", "");
   r.value<std::string>("tokenizer", "");
   if (c.tokenizer.empty()) c.tokenizer = c.from;
-  if (c.tokenizer.empty()) fail("{}: tokenizer is missing: a directory with tokenizer.json", r.where());
 }
 
 // What does not decide a number of the run.
 constexpr const char* kFree[] = {"output", "log_every", "checkpoint_every"};
 
-std::string fingerprint_of(Json json) {
+std::string fingerprint_of(Json json, int64_t accumulate) {
   for (const char* key : kFree) json.erase(key);
+  if (json.contains("accumulate") || accumulate > 1) json["accumulate"] = accumulate;
   return sha256_hex(json.dump());
 }
 
 }  // namespace
 
-TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
+TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe, int processes) {
   const Json json = parse_yaml(yaml, recipe.string());
   const fs::path folder = recipe.parent_path();
   Section r(json, recipe.string());
@@ -178,11 +255,16 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
   c.precision = r.value<std::string>("precision", c.precision);
   named(r, [&] { return precision_named(c.precision).recipe.name; });
   c.head = r.value<bool>("head", false);
-  c.dtype = dtype_of(r, c.precision == "fp32" ? DType::F32 : DType::BF16);
+  c.dtype = dtype_of(r, "dtype", c.precision == "fp32" ? DType::F32 : DType::BF16);
   c.seed = static_cast<uint64_t>(r.count("seed", 1, 0));
   read_data(r.section("data"), folder, c);
   c.batch_size = r.count("batch_size", c.batch_size, 1, int64_t{1} << 20);
-  c.accumulate = r.count("accumulate", 1, 1, int64_t{1} << 20);
+  c.accumulate = r.count("accumulate", processes, 1, int64_t{1} << 20);
+  if (c.accumulate % processes != 0) {
+    fail("{}: accumulate is {}: {} processes cannot share so many micro-batches evenly; make it a multiple", r.where(),
+         c.accumulate, processes);
+  }
+  c.reduce_dtype = dtype_of(r, "reduce_dtype", DType::F32);
   c.steps = r.count("steps", 0, r.has("steps") ? 1 : 0);
   c.epochs = r.number("epochs", 0, 0, 1e6);
   read_optimizer(r.section("optimizer"), c);
@@ -200,15 +282,15 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe) {
   }
   r.finish();
   if (r.has("steps") == r.has("epochs")) fail("{}: either steps or epochs must be given", r.where());
-  c.fingerprint = fingerprint_of(json);
+  c.fingerprint = fingerprint_of(json, c.accumulate);
   return c;
 }
 
-TrainConfig read_train_config(const fs::path& recipe) {
+TrainConfig read_train_config(const fs::path& recipe, int processes) {
   const MappedFile file(recipe);
   const auto bytes = file.bytes();
   if (bytes.size() > (size_t{1} << 20)) fail("{}: a recipe of more than 1 MB is none", recipe.string());
-  return parse_train_config({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, recipe);
+  return parse_train_config({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, recipe, processes);
 }
 
 }  // namespace octet::train
