@@ -161,9 +161,9 @@ OutputDirectory::~OutputDirectory() {
 
 void OutputDirectory::commit() {
   if (!pending_) fail("{}: was written already", shown(target_));
-  if (resumable_) remove_stubbornly(work());
   try {
     sync_all(part_);
+    if (resumable_) remove_stubbornly(work());  // at the last moment: a run that is killed before goes on with it
   } catch (const fs::filesystem_error& error) {
     fail("{}: cannot be finished: {}", shown(part_), error.code().message());
   }

@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
@@ -6,12 +8,12 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/units.h"
+#include "cli/compress_budget.h"
 #include "cli/compress_contract.h"
 #include "cli/compress_report.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
-#include "compress/budget.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
 #include "compress/estimate.h"
@@ -80,34 +82,23 @@ int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOption
   return 0;
 }
 
-// The peak and the time, before the start. Returns how many bytes of activations are held in memory.
-int64_t admit(const std::string& ram, const Plan& plan, const CompressOptions& options, int64_t rows,
-              Threads& threads) {
-  const MemoryPrediction memory = predict_memory(plan, options, rows, threads.count());
-  int64_t held = memory.in_memory - memory.spilled <= options.activation_bytes ? options.activation_bytes : 0;
-  if (!ram.empty()) held = activations_within(memory, bytes_named(ram));
-  const int64_t peak = held > 0 ? memory.in_memory : memory.spilled;
-  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", human_bytes(static_cast<double>(peak)),
-                           held > 0 ? "" : ", activations in a file",
-                           human_seconds(predict_seconds(plan, options, rows, threads))));
-  return held;
-}
-
 // What calibration finds, or nothing, said, where a text is of no use.
-Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                          const std::string& text, const std::string& ram, const WorkPlace& work,
+Calibration calibrate_for(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+                          const CompressOptions& options, const std::string& text, const WorkPlace& work,
                           CompressReport& report, Threads& threads) {
-  if (!options.calibration) return {};
   const bool plain = options.pipeline.plain();
-  if (plain && !options.needs_calibration() && !options.kv_cache_fp8) {
+  const bool used = options.calibration && (!plain || options.needs_calibration() || options.kv_cache_fp8);
+  const auto admitted = [&](int64_t rows) { return admit(given, checkpoint, plan, options, rows, threads); };
+  if (!used && (!given.ram.empty() || !given.report.empty())) admitted(0);
+  if (!options.calibration) return {};
+  if (!used) {
     print_notice(
         fmt::format("octet: rounding to nearest for {} fixes no ranges beforehand: the calibration text is not used",
                     options.scheme->name));
     return {};
   }
-  if (plain) return {calibrate(checkpoint, plan, options, text, threads), {}};
-  WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads,
-                                  [&](int64_t rows) { return admit(ram, plan, options, rows, threads); });
+  if (plain) return {calibrate(checkpoint, plan, options, text, work.directory, threads, admitted), {}};
+  WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads, admitted);
   if (result.resumed > 0) {
     print_notice(fmt::format("octet: went on with {} of {} layers that an earlier run had finished", result.resumed,
                              plan.model.layers));
@@ -117,7 +108,16 @@ Calibration calibrate_for(const Checkpoint& checkpoint, const Plan& plan, const 
   return std::move(result.calibration);
 }
 
+// Memory that is given back goes to the system at once, not to a list of free blocks: peaks stay where they are
+// predicted.
+void return_large_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 16 << 20);
+#endif
+}
+
 int compress_model(const CompressArguments& asked, const Common& common) {
+  return_large_blocks();
   const CompressArguments given = with_target(asked);
   check_report(given.report);
   if (!contract_of(given).empty()) return compress_by_contract(given, common);
@@ -143,7 +143,7 @@ int compress_model(const CompressArguments& asked, const Common& common) {
     texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
   CompressReport report;
   const auto watch = [&](const WorkPlace& work) {
-    return calibrate_for(checkpoint, plan, options, texts.calibration, given.ram, work, report, threads);
+    return calibrate_for(given, checkpoint, plan, options, texts.calibration, work, report, threads);
   };
   CompressResult result;
   {

@@ -33,6 +33,14 @@ std::string command_of(const CompressArguments& o) {
   if (o.seed != 0) command += fmt::format(" --seed {}", o.seed);
   if (o.narrow_range) command += " --narrow-range";
   if (o.kv_cache == "fp8") command += " --kv-cache " + o.kv_cache;
+  for (const auto& [option, value] : {std::pair{"--max-ppl-increase", &o.max_ppl_increase},
+                                      {"--max-kl", &o.max_kl},
+                                      {"--max-size", &o.max_size},
+                                      {"--max-latency", &o.max_latency},
+                                      {"--validation", &o.validation},
+                                      {"--report", &o.report}}) {  // they say which part of the text is calibrated on
+    if (!value->empty()) command += fmt::format(" {} {}", option, *value);
+  }
   return command;
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/units.h"
+#include "cli/compress_budget.h"
 #include "cli/compress_report.h"
 #include "cli/output.h"
 #include "compress/calibrate.h"
@@ -29,47 +30,83 @@ Json json_of(const Candidate& c, const ContractResult& result) {
   return object;
 }
 
-}  // namespace
-
-int compress_by_contract(const CompressArguments& given, const Common& common) {
+// Contradictions are told before hours of work.
+void check(const CompressArguments& given, const Contract& contract) {
   if (!given.recipe.empty())
     throw UsageError("a contract says itself which layers stay wide: it does not go with --recipe");
   if (given.dry_run) throw UsageError("a contract is found out by measuring: it does not go with --dry-run");
+  if (contract.max_bytes && *contract.max_bytes == 0) throw UsageError("--max-size 0: no model is that small");
+  if (contract.max_latency && *contract.max_latency == 0) throw UsageError("--max-latency 0: no model is that fast");
+  std::error_code error;
+  if (!given.validation.empty() && std::filesystem::equivalent(given.validation, given.calibration, error)) {
+    throw UsageError(
+        "--validation is the calibration text itself: a contract is verified on a text that was not calibrated on");
+  }
+}
+
+// What a layer may become, the first the narrowest that is allowed.
+std::vector<const Scheme*> schemes_of(const CompressArguments& given) {
+  if (given.scheme.empty()) return {&scheme_named("W8A8"), &scheme_named("FP8_DYNAMIC")};
+  const Scheme& scheme = scheme_named(given.scheme);
+  if (!scheme.weights) throw UsageError(fmt::format("{} compresses nothing: there is nothing to keep", scheme.name));
+  if (scheme.needs_calibration() && given.calibration.empty()) {
+    throw UsageError(fmt::format("{} fixes ranges beforehand: give --calibration FILE", scheme.name));
+  }
+  return {&scheme};
+}
+
+// Makes one candidate after the other.
+class Maker {
+ public:
+  Maker(const Checkpoint& checkpoint, const std::string& text, CompressReport& report, Threads& threads)
+      : checkpoint_(checkpoint), text_(text), report_(report), threads_(threads) {}
+
+  void make(const CompressOptions& candidate) const {
+    const Plan plan = make_plan(checkpoint_, candidate);
+    const auto watch = [&](const WorkPlace& work) { return calibration_of(plan, candidate, work); };
+    compress(checkpoint_, plan, candidate, watch, threads_, [](int64_t) {});
+  }
+
+ private:
+  Calibration calibration_of(const Plan& plan, const CompressOptions& candidate, const WorkPlace& work) const {
+    if (candidate.pipeline.plain() && !candidate.needs_calibration() && !candidate.kv_cache_fp8) return {};
+    if (candidate.pipeline.plain())
+      return {calibrate(checkpoint_, plan, candidate, text_, work.directory, threads_), {}};
+    WalkResult walked = walk_layers(checkpoint_, plan, candidate, text_, work, threads_);
+    report_.smoothing = std::move(walked.smoothing);
+    report_.noise = std::move(walked.noise);
+    return std::move(walked.calibration);
+  }
+
+  const Checkpoint& checkpoint_;
+  const std::string& text_;
+  CompressReport& report_;
+  Threads& threads_;
+};
+
+}  // namespace
+
+int compress_by_contract(const CompressArguments& given, const Common& common) {
+  const Contract contract = contract_of(given);
+  check(given, contract);
+  const std::vector<const Scheme*> schemes = schemes_of(given);
   PeakMemory memory;
-  CompressArguments options = given;
-  std::vector<const Scheme*> schemes;
-  for (const char* const name : {"W8A8", "FP8_DYNAMIC"}) {
-    if (given.scheme.empty()) schemes.push_back(&scheme_named(name));
-  }
-  if (given.scheme.empty())
-    options.scheme = "W8A8";
-  else
-    schemes.push_back(&scheme_named(given.scheme));
-  if (schemes[0]->needs_calibration()) {
-    throw UsageError(fmt::format(
-        "{} fixes ranges beforehand; a contract takes schemes whose inputs are scaled at run time, or not at all",
-        schemes[0]->name));
-  }
+  CompressArguments arguments = given;
+  arguments.scheme = schemes[0]->name;
   const Texts texts = texts_of(given);
   Threads threads(common.threads);
-  const CompressOptions base = compress_options(options);
+  CompressOptions base = compress_options(arguments);
   const Checkpoint checkpoint = Checkpoint::open(base.model);
-  CompressReport report;
-  const auto make = [&](const CompressOptions& candidate) {
-    const Plan plan = make_plan(checkpoint, candidate);
-    const auto watch = [&](const WorkPlace& work) {
-      if (candidate.pipeline.plain()) return Calibration{};
-      WalkResult walked = walk_layers(checkpoint, plan, candidate, texts.calibration, work, threads);
-      report.smoothing = std::move(walked.smoothing);
-      report.noise = std::move(walked.noise);
-      return std::move(walked.calibration);
-    };
-    compress(checkpoint, plan, candidate, watch, threads, [](int64_t) {});
-  };
   const std::vector<int32_t> tokens = Tokenizer::load(base.model).encode(texts.validation);
-  const ContractResult result = fulfil({checkpoint, base, schemes, contract_of(given), tokens, make,
-                                        [](const std::string& line) { print_notice("octet: " + line); }},
-                                       threads);
+  if (tokens.empty()) fail("the validation text is empty: there is nothing to verify the contract on");
+  base.activation_bytes = admit_contract(given, checkpoint, make_plan(checkpoint, base), base,
+                                         static_cast<int64_t>(tokens.size()), threads);
+  CompressReport report;
+  const Maker maker(checkpoint, texts.calibration, report, threads);
+  const ContractResult result =
+      fulfil({checkpoint, base, schemes, contract, tokens, [&](const CompressOptions& c) { maker.make(c); },
+              [](const std::string& line) { print_notice("octet: " + line); }},
+             threads);
   const Candidate& chosen = result.candidates.at(result.chosen);
   if (!given.report.empty() && result.holds()) {
     report.bytes_before = checkpoint.bytes();

@@ -20,9 +20,24 @@ std::string error_text(double error) {
 }
 
 // JSON has no NaN and no infinity.
-Json error_json(double error) {
-  if (std::isnan(error)) return "NaN";
-  return std::isinf(error) ? Json("Infinity") : Json(error);
+Json number_json(double x) {
+  if (std::isnan(x)) return "NaN";
+  return std::isinf(x) ? Json(x > 0 ? "Infinity" : "-Infinity") : Json(x);
+}
+
+Json json_of(const TensorDifference& d) {
+  Json object{{"name", d.name},
+              {"why", d.why},
+              {"codes", d.codes},
+              {"codes_different", d.codes_different},
+              {"max_code_step", d.max_code_step},
+              {"scales_different", d.scales_different},
+              {"max_error", number_json(d.max_error)}};
+  if (d.row >= 0) {
+    object["largest"] = {
+        {"row", d.row}, {"column", d.column}, {"first", number_json(d.first)}, {"second", number_json(d.second)}};
+  }
+  return object;
 }
 
 std::string text_of(const TensorDifference& d) {
@@ -33,7 +48,10 @@ std::string text_of(const TensorDifference& d) {
                       with_commas(static_cast<uint64_t>(d.codes)));
   if (d.scales_different > 0)
     text += fmt::format(", {} scales", with_commas(static_cast<uint64_t>(d.scales_different)));
-  return text + ", " + error_text(d.max_error) + "\n";
+  if (d.max_code_step > 0) text += fmt::format(", codes by up to {}", d.max_code_step);
+  text += ", " + error_text(d.max_error);
+  if (d.row >= 0) text += fmt::format(": {:.6g} and {:.6g} at [{}, {}]", d.first, d.second, d.row, d.column);
+  return text + "\n";
 }
 
 int diff(const Options& options, const Common& common) {
@@ -42,14 +60,7 @@ int diff(const Options& options, const Common& common) {
   const auto differences = diff_checkpoints(first, second, threads);
   if (common.json) {
     Json tensors = Json::array();
-    for (const TensorDifference& d : differences) {
-      tensors.push_back({{"name", d.name},
-                         {"why", d.why},
-                         {"codes", d.codes},
-                         {"codes_different", d.codes_different},
-                         {"scales_different", d.scales_different},
-                         {"max_error", error_json(d.max_error)}});
-    }
+    for (const TensorDifference& d : differences) tensors.push_back(json_of(d));
     print_json({{"same", differences.empty()}, {"tensors", tensors}});
     return 0;
   }

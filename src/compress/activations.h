@@ -3,16 +3,17 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "numeric/formats.h"
 #include "tensor/tensor.h"
 
 namespace octet {
 
-/// Rows of activations [M,D] kept in BF16 between two layers: in memory, or in a file beside the work where they would
-/// not fit.
+/// Rows of activations [M,D] kept between two layers: in memory, or in a file beside the work where they would not fit.
+/// In BF16 while a model is made, in F32 while one is measured.
 class Activations {
  public:
   /// `spill`: the file, made anew; empty: in memory. Throws Error saying so when the disk is full.
-  Activations(int64_t rows, int64_t width, const std::filesystem::path& spill);
+  Activations(int64_t rows, int64_t width, const std::filesystem::path& spill, Format format = Format::BF16);
   ~Activations();
   Activations(const Activations&) = delete;
   Activations& operator=(const Activations&) = delete;
@@ -22,13 +23,17 @@ class Activations {
   /// x F32 [count, D] becomes rows begin ….
   void write(int64_t begin, const Tensor& x);
 
-  static int64_t bytes(int64_t rows, int64_t width) { return rows * width * 2; }
+  static int64_t bytes(int64_t rows, int64_t width, Format format = Format::BF16) {
+    return rows * width * (format == Format::BF16 ? 2 : 4);
+  }
 
  private:
+  void narrow(const Tensor& x, std::byte* out) const;
   int64_t width_;
+  Format format_;
   std::filesystem::path path_;
   int fd_ = -1;
-  std::vector<uint16_t> memory_;
+  std::vector<std::byte> memory_;
 };
 
 }  // namespace octet

@@ -180,9 +180,17 @@ class ShardWriter {
     if (job.step == Step::look) return;
     const OutputTensor& tensor = plan_.tensors[job.tensor];
     if (calibration_.made.has_tensor(tensor.info.name)) calibration_.made.drop(tensor.info.name);
+    forget_encoded(tensor);
     if (tensor.part == Part::copy && checkpoint_.has(tensor.info.name)) checkpoint_.drop(tensor.info.name);
     if (tensor.part == Part::codes || tensor.part == Part::numbers) state(tensor.module).source.drop();
     if (tensor.part == Part::scales) state(tensor.module).scales = Tensor();
+  }
+
+  // Packed codes are copies: only those of the modules at work are held.
+  void forget_encoded(const OutputTensor& tensor) {
+    if (tensor.module < 0 || tensor.part == Part::k_scale || tensor.part == Part::v_scale) return;
+    auto& encoded = state(tensor.module).encoded;
+    if (const auto found = encoded.find(tensor.info.name); found != encoded.end()) found->second = Tensor();
   }
 
   void look(const Job& job) {

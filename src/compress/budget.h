@@ -1,19 +1,33 @@
 #pragma once
+#include "compress/contract.h"
 #include "compress/options.h"
 #include "compress/plan.h"
 
 namespace octet {
 
-/// Anonymous memory, at its peak, of compressing by a walk over the layers with `rows` tokens of calibration.
+/// Anonymous memory, at its peak, of compressing with `rows` tokens of calibration (0: with none). Bounds, not guesses:
+/// --ram rests on them.
 struct MemoryPrediction {
   int64_t in_memory = 0;  // activations held in memory
   int64_t spilled = 0;    // activations in a file
 };
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads);
 
+/// The same of measuring a contract's candidates on `rows` tokens of validation text.
+struct MeasuringPrediction {
+  int64_t peak = 0;
+  int64_t held = 0;  // of it, while a candidate is made
+};
+MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, int64_t rows, int threads,
+                                      const Contract& contract);
+
+/// Of the report, which loads the model before and after whole.
+int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads);
+
 /// How many bytes of activations may be held in memory so that the peak stays under `budget` bytes: all of them or
 /// none. Throws UsageError naming the smallest budget that can be kept.
 int64_t activations_within(const MemoryPrediction& prediction, int64_t budget);
+[[noreturn]] void refuse_budget(int64_t budget, int64_t smallest);
 
 /// Seconds that the walk will take here: a product of each kind is timed (a third of a second), and all that the walk
 /// multiplies is added up.

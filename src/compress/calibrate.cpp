@@ -3,16 +3,14 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/progress.h"
+#include "compress/layerwise.h"
 #include "compress/modules.h"
-#include "compress/sequences.h"
 #include "kernels/convert/convert.h"
-#include "models/load.h"
 #include "ops/elementwise.h"
 
 namespace octet {
 namespace {
 
-constexpr int64_t kBatchTokens = 512;  // that go through a layer at once
 constexpr int64_t kGrain = int64_t{1} << 16;
 
 void widen(SeenRange& range, const SeenRange& by) {
@@ -61,9 +59,12 @@ class RangeKeeper : public Observer {
 }  // namespace
 
 CalibrationRanges calibrate(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
-                            std::string_view text, Threads& threads) {
+                            std::string_view text, const std::filesystem::path& place, Threads& threads,
+                            const std::function<int64_t(int64_t rows)>& admit) {
   const SequenceOptions wanted{options.calibration->string(), options.context, options.calibration_tokens};
   const Sequences sequences = sequences_of(checkpoint, plan.model, wanted, text);
+  const int64_t held = admit ? admit(sequences.rows()) : options.activation_bytes;
+  const bool fits = Activations::bytes(sequences.rows(), plan.model.hidden, Format::F32) <= held;
   const DecoderLoader loader(checkpoint, threads);
   CalibrationRanges ranges;
   ranges.keys.resize(static_cast<size_t>(plan.model.layers));
@@ -72,21 +73,23 @@ CalibrationRanges calibrate(const Checkpoint& checkpoint, const Plan& plan, cons
   Context ctx(threads);
   ctx.observer = &keeper;
   Progress progress("watching ranges", sequences.tokens.size() * ranges.keys.size(), "tokens a layer");
-  Tensor x = embedding_rows(loader.embedding(), sequences.tokens);
-  checkpoint.drop(kEmbedding);
+  Activations x(sequences.rows(), plan.model.hidden, fits ? std::filesystem::path() : place / "activations",
+                Format::F32);
+  embed(checkpoint, loader, sequences, x);
   for (int64_t i = 0; i < plan.model.layers; ++i) {
     DecoderLayer layer = loader.layer(i);
     layer.attention.layer = 0;
     keeper.begin_layer(static_cast<size_t>(i));
-    for_batches(sequences, kBatchTokens, [&](int64_t first, int64_t last) {
-      const int64_t row = sequences.begins[static_cast<size_t>(first)];
-      Tensor part = x.rows(row, sequences.begins[static_cast<size_t>(last)] - row);
-      const Tensor result = run_layer(ctx, plan.model, layer, sequences, first, last, part);
-      if (result.raw() != part.raw()) std::memcpy(part.raw(), result.raw(), static_cast<size_t>(part.bytes()));
-      progress.advance(static_cast<uint64_t>(part.size(0)));
-    });
+    advance(ctx, plan.model, layer, sequences, x, x);
+    progress.advance(static_cast<uint64_t>(sequences.rows()));
   }
-  if (options.include_head) keeper.linear_input(kHead, rms_norm(ctx, x, loader.final_norm()));
+  if (!options.include_head) return ranges;
+  const RmsNorm norm = loader.final_norm();
+  for_batches(sequences, kBatchTokens, [&](int64_t first, int64_t last) {
+    const int64_t row = sequences.begins[static_cast<size_t>(first)];
+    const int64_t count = sequences.begins[static_cast<size_t>(last)] - row;
+    keeper.linear_input(kHead, rms_norm(ctx, x.read(row, count, threads), norm));
+  });
   return ranges;
 }
 

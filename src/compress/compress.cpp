@@ -4,6 +4,7 @@
 #include <future>
 
 #include "base/escape.h"
+#include "base/json.h"
 #include "base/output.h"
 #include "base/sha256.h"
 #include "compress/apply.h"
@@ -37,10 +38,16 @@ class InputHashes {
   std::future<std::map<std::string, std::string>> work_;
 };
 
-// What decides every byte of the work.
-std::string identity_of(const CompressOptions& options, const std::map<std::string, std::string>& hashes) {
+// What decides every byte of the work: the program, the command and what its files say.
+std::string identity_of(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
+                        const std::map<std::string, std::string>& hashes) {
   std::string text = OCTET_VERSION + ("\n" + options.command) + "\n";
   for (const auto& [file, hash] : hashes) text += hash + " " + file + "\n";
+  if (plan.output) text += write_quantization_config(*plan.output).dump() + "\n";
+  std::error_code error;
+  for (const fs::path& file : {checkpoint.directory() / "tokenizer.json", fs::path(options.recipe)}) {
+    if (fs::is_regular_file(file, error)) text += hash_of_file(file, false) + "\n";
+  }
   return sha256_hex(text);
 }
 
@@ -58,11 +65,11 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
   const bool resumable = !options.pipeline.plain();
   OutputDirectory output(options.output, options.force, resumable);
   InputHashes input_hashes(checkpoint, options);
-  WorkPlace work{output.work()};
+  WorkPlace work{resumable ? output.work() : output.path(), ""};
   std::map<std::string, std::string> hashes;
   if (resumable) {
     hashes = input_hashes.get();
-    work.identity = identity_of(options, hashes);
+    work.identity = identity_of(checkpoint, plan, options, hashes);
   }
   const Calibration calibration = watch(work);
   write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);

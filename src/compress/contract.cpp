@@ -7,14 +7,14 @@
 #include "base/units.h"
 #include "compress/modules.h"
 #include "eval/speed.h"
-#include "quant/quantize.h"
+#include "run/model.h"
 
 namespace octet {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kSensitivityTokens = 2048;
+constexpr int64_t kHeldRows = int64_t{64} << 20;  // bytes of rows that stand in memory
 constexpr int64_t kDecodedTokens = 32;
 
 // The number at the beginning of a text, and what follows it.
@@ -27,68 +27,42 @@ std::pair<double, std::string_view> number_and_unit(const std::string& text, con
   return {number, std::string_view(end, static_cast<size_t>(text.data() + text.size() - end))};
 }
 
-bool fits(const Quantization& q, int64_t n, int64_t k) {
-  return (q.group == 0 || k % q.group == 0) && (q.block_rows == 0 || n % q.block_rows == 0);
-}
-
 class Search {
  public:
-  Search(const ContractTask& task, Threads& threads)
-      : task_(task), threads_(threads), ctx_(threads), baseline_(load_model(task.options.model, threads)) {
-    perplexity_.context = std::min<int64_t>(task.options.context, baseline_.decoder.config.max_positions);
-  }
+  Search(const ContractTask& task, const fs::path& place, Threads& threads)
+      : task_(task),
+        place_(place),
+        threads_(threads),
+        ctx_(threads),
+        baseline_loader_(task.checkpoint, threads),
+        baseline_end_(end_of(baseline_loader_)),
+        context_(std::min<int64_t>(task.options.context, baseline_loader_.config().max_positions)),
+        sequences_(sequences_of(baseline_loader_.config(), task.options.model, context_, task.validation)),
+        baseline_(run_layer_by_layer(ctx_, task.checkpoint, sequences_, spill("baseline"))) {}
 
   ContractResult run() {
-    measure_sensitivities();
+    measure();
     search(!task_.contract.about_quality());
     if (result_.holds()) keep_chosen();
     return std::move(result_);
   }
 
  private:
-  // ---- what each unit costs
+  // In memory where that is little.
+  fs::path spill(const std::string& name) const {
+    const int64_t bytes = Activations::bytes(sequences_.rows(), baseline_loader_.config().hidden, Format::F32);
+    return bytes > kHeldRows ? place_ / name : fs::path();
+  }
 
-  void measure_sensitivities() {
-    CompressOptions options = task_.options;
-    const Plan plan = make_plan(task_.checkpoint, options);
-    std::map<std::string, size_t> place;
-    for (const ModulePlan& module : plan.modules) {
-      const auto [found, is_new] = place.emplace(fused_name(module.name), result_.units.size());
-      if (is_new) result_.units.emplace_back();
-      Sensitivity& unit = result_.units[found->second];
-      unit.modules.push_back(module.name);
-      unit.bytes_saved += module.n * module.k * (bytes_of(module.dtype) - 1);
-    }
-    std::vector<int32_t> some = task_.validation;
-    some.resize(std::min(some.size(), kSensitivityTokens));
-    for (size_t i = 0; i < result_.units.size(); ++i) {
-      Sensitivity& unit = result_.units[i];
-      for (const Scheme* scheme : task_.schemes) {
-        const double kl = kl_of(unit, *scheme, some);
-        if (unit.scheme && !(kl < unit.kl)) continue;
-        unit.scheme = scheme;
-        unit.kl = kl;
-      }
-      task_.tell(fmt::format("sensitivity of {}: KL divergence {:.2e} as {} ({} of {})", unit.modules[0], unit.kl,
-                             unit.scheme->name, i + 1, result_.units.size()));
-    }
+  void measure() {
+    const Plan plan = make_plan(task_.checkpoint, task_.options);
+    result_.units =
+        measure_sensitivities(ctx_, task_.checkpoint, plan, task_.options, task_.schemes,
+                              {sequences_, task_.validation, *baseline_, baseline_end_}, place_, task_.tell);
+    if (result_.units.empty()) fail("{}: has no layers to compress", printable(task_.options.model.string()));
     std::stable_sort(result_.units.begin(), result_.units.end(), [](const Sensitivity& a, const Sensitivity& b) {
       return a.kl * static_cast<double>(b.bytes_saved) > b.kl * static_cast<double>(a.bytes_saved);
     });
-  }
-
-  double kl_of(const Sensitivity& unit, const Scheme& scheme, const std::vector<int32_t>& tokens) {
-    LoadOptions load;
-    load.quantize = [&](const std::string& module, const Tensor& w) -> std::optional<QTensor> {
-      if (std::find(unit.modules.begin(), unit.modules.end(), module) == unit.modules.end()) return std::nullopt;
-      const Quantization& wanted = *scheme.weights;
-      const bool whole = scheme.storage != Storage::pack_quantized || fits(wanted, w.size(0), w.size(1));
-      QTensor q = quantize(w, whole ? wanted : per_channel(wanted.format), {}, threads_, module);
-      if (scheme.activations && scheme.activations->dynamic) q.activations = scheme.activations;
-      return q;
-    };
-    const Model model = load_model(task_.options.model, threads_, std::move(load));
-    return compare(ctx_, model, baseline_, tokens, perplexity_).mean_kl;
   }
 
   // ---- models
@@ -179,12 +153,8 @@ class Search {
     const CompressOptions options = options_of(kept);
     task_.make(options);
     candidate.bytes = bytes_of_directory(options.output);
-    const Model model = load_model(options.output, threads_);
-    candidate.comparison = compare(ctx_, model, baseline_, task_.validation, perplexity_);
-    if (task_.contract.max_latency) {
-      const Speed speed = measure_speed(ctx_, model.decoder, {.prefill = 0, .decode = kDecodedTokens});
-      candidate.latency = 1 / std::max(speed.decode_tokens_per_second, 1e-9);
-    }
+    candidate.comparison = compare_with_baseline(options);
+    if (task_.contract.max_latency) candidate.latency = latency_of(options.output);
     judge(candidate);
     task_.tell(
         fmt::format("{} of {} units stay wide: {}, perplexity {:+.3f} % (at most {:+.3f} %), KL divergence {:.2e}: {}",
@@ -193,6 +163,24 @@ class Search {
                     candidate.comparison.mean_kl, candidate.holds ? "holds" : candidate.miss));
     result_.candidates.push_back(std::move(candidate));
     return result_.candidates.back();
+  }
+
+  Comparison compare_with_baseline(const CompressOptions& made) {
+    const Checkpoint checkpoint = Checkpoint::open(made.output);
+    const auto rows = run_layer_by_layer(ctx_, checkpoint, sequences_, spill("candidate"));
+    const DecoderLoader loader(checkpoint, threads_);
+    const bool same_head = !made.include_head && !made.pipeline.rotation;
+    const Decoder end = end_of(loader, same_head ? &baseline_end_.head : nullptr);
+    const auto reader = [this](const Activations& of) {
+      return [this, &of](int64_t begin, int64_t count) { return of.read(begin, count, threads_); };
+    };
+    return compare(ctx_, {end, reader(*rows)}, {baseline_end_, reader(*baseline_)}, task_.validation);
+  }
+
+  double latency_of(const fs::path& model) {
+    const LoadedDecoder loaded = load_decoder(model, threads_);
+    const Speed speed = measure_speed(ctx_, loaded.decoder, {.prefill = 0, .decode = kDecodedTokens});
+    return 1 / std::max(speed.decode_tokens_per_second, 1e-9);
   }
 
   void judge(Candidate& c) const {
@@ -229,17 +217,22 @@ class Search {
   }
 
   const ContractTask& task_;
+  const fs::path& place_;
   Threads& threads_;
   Context ctx_;
-  Model baseline_;
-  PerplexityOptions perplexity_;
+  DecoderLoader baseline_loader_;
+  Decoder baseline_end_;
+  int64_t context_;
+  Sequences sequences_;
+  std::unique_ptr<Activations> baseline_;
   ContractResult result_;
 };
 
 // Whatever ends the search, no candidate stays behind.
 struct Cleaner {
   fs::path output;
-  ~Cleaner() {
+  ~Cleaner() { clean(); }
+  void clean() const {
     std::error_code error;
     const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
     const std::string prefix = output.filename().string() + ".candidate-";
@@ -284,7 +277,10 @@ ContractResult fulfil(const ContractTask& task, Threads& threads) {
   if (fs::exists(task.options.output) && !task.options.force) {
     fail("{}: exists already; give another name, or --force to replace it", printable(task.options.output.string()));
   }
-  return Search(task, threads).run();
+  fs::path place = task.options.output;
+  place += ".candidate-rows";
+  fs::create_directories(place);
+  return Search(task, place, threads).run();
 }
 
 }  // namespace octet

@@ -6,6 +6,7 @@
 
 #include "compress/options.h"
 #include "compress/plan.h"
+#include "compress/sensitivity.h"
 #include "eval/perplexity.h"
 
 namespace octet {
@@ -18,6 +19,7 @@ struct Contract {
   std::optional<double> max_latency;              // seconds a decoded token here
   bool empty() const { return !max_perplexity_increase && !max_kl && !max_bytes && !max_latency; }
   bool about_quality() const { return max_perplexity_increase || max_kl; }
+  bool about_cost() const { return max_bytes || max_latency; }
 };
 
 /// "0.5%" or "0.005". Throws UsageError.
@@ -26,14 +28,6 @@ double share_named(const std::string& text);
 int64_t bytes_named(const std::string& text);
 /// "20ms", "0.02s". Throws UsageError.
 double seconds_named(const std::string& text);
-
-/// Layers that other programs run as one, and what it costs to make them eight bits wide.
-struct Sensitivity {
-  std::vector<std::string> modules;
-  const Scheme* scheme = nullptr;  // the better of those that are allowed
-  double kl = 0;                   // of these layers alone, rounded to the nearest
-  int64_t bytes_saved = 0;
-};
 
 /// A model that was made and measured.
 struct Candidate {
@@ -62,10 +56,11 @@ struct ContractTask {
   std::function<void(const std::string&)> tell;      // one line a step
 };
 
-/// Measures what each unit costs (one at a time, on a part of the validation text), orders them by KL divergence a byte
-/// saved, and searches how many of the worst have to stay wide: as few as keep the quality, or as many as the size and
-/// the latency allow. Every answer is a model that was made and measured on all of the text. The chosen one stands in
-/// options.output, unless none holds.
+/// No model is in memory as a whole: texts go through layers one at a time, their rows stand in files beside the
+/// output. Only a latency is measured on the whole compressed model. Measures what each unit costs (one at a time, on a
+/// part of the validation text), orders them by KL divergence a byte saved, and searches how many of the worst have to
+/// stay wide: as few as keep the quality, or as many as the size and the latency allow. Every answer is a model that
+/// was made and measured on all of the text. The chosen one stands in options.output, unless none holds.
 ContractResult fulfil(const ContractTask& task, Threads& threads);
 
 }  // namespace octet

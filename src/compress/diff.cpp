@@ -1,5 +1,6 @@
 #include "compress/diff.h"
 
+#include <cmath>
 #include <set>
 
 #include "base/error.h"
@@ -102,9 +103,28 @@ int64_t rows_of_piece(const Side::Values& a, const Side::Values& b, const Shape&
   return std::max<int64_t>(1, kPiece / width / step) * step;
 }
 
-// NaN is the worst of all, and stays.
-double worse(double a, double b) {
-  return a != a || a > b ? a : b;
+// The largest difference so far.
+struct Worst {
+  double error = 0;
+  int64_t index = -1;
+  float first = 0, second = 0;
+
+  // NaN is the worst of all; of equals the first counts, whichever thread comes first.
+  void add(const Worst& by) {
+    if (by.index < 0) return;
+    const bool ours_nan = std::isnan(error), theirs_nan = std::isnan(by.error);
+    const bool equal = ours_nan ? theirs_nan : error == by.error;
+    const bool worse = theirs_nan ? !ours_nan : by.error > error;
+    if (index < 0 || worse || (equal && by.index < index)) *this = by;
+  }
+};
+
+int64_t largest_step(const Tensor& a, const Tensor& b) {
+  int64_t largest = 0;
+  for (int64_t i = 0; i < a.elements(); ++i) {
+    largest = std::max<int64_t>(largest, std::abs(a.data<int8_t>()[i] - b.data<int8_t>()[i]));
+  }
+  return largest;
 }
 
 // Equal bits are equal numbers, NaN and infinity too.
@@ -116,22 +136,35 @@ double error_of(float a, float b) {
 void compare_numbers(const Side::Values& a, const Side::Values& b, Threads& threads, TensorDifference& difference) {
   const Shape shape = a.shape();
   const bool same_codes = a.codes && b.codes && a.codes->codes.dtype() == b.codes->codes.dtype();
+  const int64_t width = elements_of(shape) / shape[0];
   std::mutex mutex;
+  Worst worst;
   threads.for_range(shape[0], rows_of_piece(a, b, shape), [&](int64_t begin, int64_t end) {
     const Tensor x = rows_of(a, begin, end - begin), y = rows_of(b, begin, end - begin);
-    int64_t different = 0;
-    double max_error = 0;
+    int64_t different = 0, step = 0;
+    Worst here;
     for (int64_t i = 0; i < x.elements(); ++i) {
       const double error = error_of(x.f32()[i], y.f32()[i]);
-      max_error = worse(max_error, error);
-      different += !(error == 0);
+      if (error == 0) continue;
+      here.add({error, begin * width + i, x.f32()[i], y.f32()[i]});
+      ++different;
     }
-    if (same_codes)
-      different = count_different(a.codes->codes.rows(begin, end - begin), b.codes->codes.rows(begin, end - begin));
+    if (same_codes) {
+      const Tensor p = a.codes->codes.rows(begin, end - begin), q = b.codes->codes.rows(begin, end - begin);
+      different = count_different(p, q);
+      if (different > 0 && p.dtype() == DType::I8) step = largest_step(p, q);
+    }
     std::lock_guard lock(mutex);
     difference.codes_different += different;
-    difference.max_error = worse(difference.max_error, max_error);
+    difference.max_code_step = std::max(difference.max_code_step, step);
+    worst.add(here);
   });
+  if (worst.index < 0) return;
+  difference.max_error = worst.error;
+  difference.row = worst.index / width;
+  difference.column = worst.index % width;
+  difference.first = worst.first;
+  difference.second = worst.second;
 }
 
 void compare(Side::Values a, Side::Values b, Threads& threads, TensorDifference& difference) {

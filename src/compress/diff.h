@@ -14,7 +14,10 @@ struct TensorDifference {
   int64_t codes = 0;            // how many there are
   int64_t codes_different = 0;  // codes, where both hold codes of one format; else numbers
   int64_t scales_different = 0;
-  double max_error = 0;  // of the numbers they stand for; NaN or infinite where one that differs is
+  int64_t max_code_step = 0;      // how many INT8 codes lie between two that differ, at most
+  double max_error = 0;           // of the numbers they stand for; NaN or infinite where one that differs is
+  int64_t row = -1, column = -1;  // where that is, the first such place; -1: nowhere
+  float first = 0, second = 0;    // the two numbers there
 };
 
 /// The tensors that differ, in A's order, then those only B has. Quantized modules count as one tensor, their weight.

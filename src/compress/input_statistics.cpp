@@ -84,7 +84,7 @@ void StatisticsKeeper::add(Growing& growing, const Tensor& x, const std::vector<
       for (int64_t i = row * k; i < (row + 1) * k; ++i) weighted.f32()[i] = x.f32()[i] * root;
     }
   });
-  s.hessian->add(weighted, threads_);
+  s.hessian->add(weighted, scratch_, threads_);
 }
 
 void StatisticsKeeper::add_channels(Growing& growing, const Tensor& x) {
@@ -121,13 +121,13 @@ InputStatistics StatisticsKeeper::take(const std::string& leader) {
   if (found == growing_.end()) fail("{}: calibration saw no input of it", leader);
   Growing& growing = found->second;
   InputStatistics s = std::move(growing.statistics);
-  if (s.hessian) s.hessian->finish();
   s.samples = s.samples.rows(0, growing.kept);
   for (size_t j = 0; j < growing.sums.size(); ++j) {
     s.mean.push_back(static_cast<float>(growing.sums[j] / static_cast<double>(growing.rows)));
     s.mean_magnitude.push_back(static_cast<float>(growing.magnitudes[j] / static_cast<double>(growing.rows)));
   }
   growing_.erase(found);
+  if (growing_.empty()) scratch_ = {};
   return s;
 }
 

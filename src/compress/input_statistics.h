@@ -56,6 +56,7 @@ class StatisticsKeeper : public Observer {
   Threads& threads_;
   std::map<std::string, Growing, std::less<>> growing_;
   std::vector<std::pair<std::string, Tensor>> batch_;  // inputs that passed
+  Hessian::Scratch scratch_;
 };
 
 }  // namespace octet

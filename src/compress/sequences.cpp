@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/json.h"
+#include "models/architectures.h"
 #include "models/rope.h"
 #include "text/tokenizer.h"
 
@@ -63,25 +64,28 @@ std::string calibration_text(std::string raw, const std::string& file) {
   return text;
 }
 
+Sequences sequences_of(const DecoderConfig& config, const std::filesystem::path& model, int64_t context,
+                       std::span<const int32_t> tokens) {
+  const int32_t first = first_token(config, model.string());
+  const auto length = static_cast<size_t>(context - 1);
+  Sequences sequences;
+  for (size_t begin = 0; begin < tokens.size(); begin += length) {
+    const auto run = tokens.subspan(begin, std::min(length, tokens.size() - begin));
+    sequences.begins.push_back(static_cast<int64_t>(sequences.tokens.size()));
+    sequences.tokens.push_back(first);
+    sequences.tokens.insert(sequences.tokens.end(), run.begin(), run.end() - 1);
+  }
+  sequences.begins.push_back(static_cast<int64_t>(sequences.tokens.size()));
+  return sequences;
+}
+
 Sequences sequences_of(const Checkpoint& checkpoint, const DecoderConfig& config, const SequenceOptions& options,
                        std::string_view text) {
   const Tokenizer tokenizer = Tokenizer::load(checkpoint.directory());
   std::vector<int32_t> tokens = tokenizer.encode(beginning_of(text, options.tokens * kBytesOfAToken));
   if (tokens.empty()) fail("{}: there is no text in it to watch the model on", printable(options.source));
   tokens.resize(std::min(tokens.size(), static_cast<size_t>(options.tokens)));
-
-  const int32_t first = first_token(config, checkpoint.directory().string());
-  const auto length = static_cast<size_t>(options.context - 1);
-  Sequences sequences;
-  for (size_t begin = 0; begin < tokens.size(); begin += length) {
-    const size_t count = std::min(length, tokens.size() - begin);
-    sequences.begins.push_back(static_cast<int64_t>(sequences.tokens.size()));
-    sequences.tokens.push_back(first);
-    sequences.tokens.insert(sequences.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(begin),
-                            tokens.begin() + static_cast<std::ptrdiff_t>(begin + count - 1));
-  }
-  sequences.begins.push_back(static_cast<int64_t>(sequences.tokens.size()));
-  return sequences;
+  return sequences_of(config, checkpoint.directory(), options.context, tokens);
 }
 
 void for_batches(const Sequences& sequences, int64_t tokens, const std::function<void(int64_t, int64_t)>& visit) {
@@ -97,7 +101,7 @@ void for_batches(const Sequences& sequences, int64_t tokens, const std::function
 }
 
 Tensor run_layer(Context& ctx, const DecoderConfig& config, const DecoderLayer& layer, const Sequences& sequences,
-                 int64_t first, int64_t last, Tensor x) {
+                 int64_t first, int64_t last, Tensor x, std::span<const KvScales> scales) {
   DecoderConfig one_layer = config;  // what a cache of the layer at work needs
   one_layer.layers = 1;
   std::vector<KvCache> caches;
@@ -109,11 +113,21 @@ Tensor run_layer(Context& ctx, const DecoderConfig& config, const DecoderLayer& 
   for (int64_t i = first; i < last; ++i) {
     const int64_t begin = sequences.begins[static_cast<size_t>(i)];
     const int64_t count = sequences.begins[static_cast<size_t>(i) + 1] - begin;
-    caches.emplace_back(one_layer, config.dtype == DType::BF16 ? Format::BF16 : Format::F32, count);
+    const Format plain = config.dtype == DType::BF16 ? Format::BF16 : Format::F32;
+    caches.emplace_back(one_layer, scales.empty() ? plain : Format::E4M3, count, scales);
     ropes.emplace_back(make_rope(config.rope, config.head_dim, config.max_positions, count), 0, count);
     segments.push_back({begin - row, count, 0, &caches.back(), &ropes.back()});
   }
   return layer.forward(ctx, std::move(x), segments);
+}
+
+Weight& linear_of(DecoderLayer& layer, std::string_view name) {
+  Weight* const weights[] = {&layer.attention.q, &layer.attention.k, &layer.attention.v, &layer.attention.o,
+                             &layer.mlp.gate,    &layer.mlp.up,      &layer.mlp.down};
+  for (size_t i = 0; i < std::size(kLayerLinears); ++i) {
+    if (kLayerLinears[i] == name) return *weights[i];
+  }
+  fail("{}: is not a linear module of a layer", name);
 }
 
 }  // namespace octet

@@ -23,6 +23,9 @@ struct SequenceOptions {
   int64_t tokens = 65536;  // at most
 };
 
+/// Tokens of a text (at least one), cut.
+Sequences sequences_of(const DecoderConfig& config, const std::filesystem::path& model, int64_t context,
+                       std::span<const int32_t> tokens);
 /// Throws Error for a text without tokens.
 Sequences sequences_of(const Checkpoint& checkpoint, const DecoderConfig& config, const SequenceOptions& options,
                        std::string_view text);
@@ -30,9 +33,12 @@ Sequences sequences_of(const Checkpoint& checkpoint, const DecoderConfig& config
 /// Calls visit(first, last) for groups of whole sequences of about `tokens` tokens, in order.
 void for_batches(const Sequences& sequences, int64_t tokens, const std::function<void(int64_t, int64_t)>& visit);
 
-/// x [rows of sequences first … last-1, D] F32 through one layer → the same shape. `config` is the model's.
+/// x [rows of sequences first … last-1, D] F32 through one layer → the same shape. `config` is the model's; `scales`:
+/// of the layer's FP8 cache, where the checkpoint has one.
 Tensor run_layer(Context& ctx, const DecoderConfig& config, const DecoderLayer& layer, const Sequences& sequences,
-                 int64_t first, int64_t last, Tensor x);
+                 int64_t first, int64_t last, Tensor x, std::span<const KvScales> scales = {});
+/// One of a layer's seven linear modules: "self_attn.q_proj".
+Weight& linear_of(DecoderLayer& layer, std::string_view name);
 
 /// What a calibration file says: its text, or the `text` fields of JSON lines with blank lines between. Throws Error
 /// for a file that is not text, and for chats (`messages`), which need a template.

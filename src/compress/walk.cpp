@@ -4,7 +4,7 @@
 #include "base/escape.h"
 #include "base/output.h"
 #include "base/progress.h"
-#include "compress/activations.h"
+#include "compress/layerwise.h"
 #include "compress/modules.h"
 #include "compress/rotate_ends.h"
 #include "compress/sequences.h"
@@ -17,8 +17,6 @@ namespace octet {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t kBatchTokens = 1024;  // that go through a layer at once
 
 // Keeps the ends of keys and values.
 class CacheRangeKeeper : public Observer {
@@ -51,15 +49,6 @@ class InputKeeper : public Observer {
  private:
   std::vector<std::string> leaders_;
 };
-
-Weight& weight_of(DecoderLayer& layer, std::string_view name) {
-  Weight* const weights[] = {&layer.attention.q, &layer.attention.k, &layer.attention.v, &layer.attention.o,
-                             &layer.mlp.gate,    &layer.mlp.up,      &layer.mlp.down};
-  for (size_t i = 0; i < std::size(kLayerLinears); ++i) {
-    if (kLayerLinears[i] == name) return *weights[i];
-  }
-  fail("{}: is not a linear module of a layer", name);
-}
 
 class Walk {
  public:
@@ -176,7 +165,7 @@ class Walk {
     ctx_.observer = nullptr;
     const std::map<std::string, double> carried =
         options_.watch_noise ? carried_into(layer, i, x) : std::map<std::string, double>();
-    for (const std::string_view name : kLayerLinears) weight_of(layer, name) = Weight();
+    for (const std::string_view name : kLayerLinears) linear_of(layer, name) = Weight();
     LayerMaker maker(source, keeper, plan_, options_, threads_);
     MadeLayer made = maker.make();
     for (const SmoothingNote& note : maker.notes()) result_.smoothing.push_back(note);
@@ -208,7 +197,7 @@ class Walk {
 
   void use_rotated(const LayerSource& source, DecoderLayer& layer) {
     for (const std::string_view name : kLayerLinears) {
-      Weight& weight = weight_of(layer, name);
+      Weight& weight = linear_of(layer, name);
       weight = Weight();
       weight =
           Weight(source.module(name), from_f32(source.weight(name), source.dtype(name)), source.bias(name), threads_);
@@ -220,7 +209,7 @@ class Walk {
   void replace_weights(int64_t i, DecoderLayer& layer) {
     for (const std::string_view name : kLayerLinears) {
       const std::string module = layer_module(i, name);
-      Weight& weight = weight_of(layer, name);
+      Weight& weight = linear_of(layer, name);
       const Tensor bias = made().has_tensor(module + ".bias") ? made().tensor(module + ".bias") : weight.bias();
       if (made().has_module(module)) {
         const ConfigGroup& group = *plan_of(module).to;

@@ -17,8 +17,8 @@ constexpr size_t kHexDigits = 64;
 // Collects the scores of one model, row by row, in whatever order they come.
 class Scorer {
  public:
-  Scorer(Context& ctx, const Model& model, const std::vector<int32_t>& tokens)
-      : model(model), ctx_(ctx), tokens_(tokens), digests_(tokens.size() * kHexDigits, '0') {
+  Scorer(Context& ctx, const Decoder& decoder, const std::vector<int32_t>& tokens)
+      : decoder(decoder), ctx_(ctx), tokens_(tokens), digests_(tokens.size() * kHexDigits, '0') {
     scores_.nll.resize(tokens.size());
   }
 
@@ -31,7 +31,7 @@ class Scorer {
   }
 
   Tensor logits(const Tensor& hidden) {
-    return timed([&] { return model.decoder.logits(ctx_, hidden); });
+    return timed([&] { return decoder.logits(ctx_, hidden); });
   }
 
   // Scores one row of logits [V] and returns its log of the sum of exponentials.
@@ -54,7 +54,7 @@ class Scorer {
     return std::move(scores_);
   }
 
-  const Model& model;
+  const Decoder& decoder;
 
  private:
   Context& ctx_;
@@ -109,17 +109,30 @@ void add_interval(Comparison& result) {
   result.ratio_high = std::exp(mean + half);
 }
 
-// Feeds the text to all models side by side and shows each slice of logits, one tensor [M,V] a model.
+// Shows the logits of rows [0, m) slice by slice, one tensor [M,V] a model; visit(row, logits, row of the slice).
+template <typename Rows, typename Visit>
+void visit_logits(Context& ctx, std::span<Scorer* const> scorers, int64_t m, const Rows& rows, Visit&& visit) {
+  const int64_t slice = std::max<int64_t>(1, kLogitsAtOnce / scorers[0]->decoder.head.rows());
+  for (int64_t begin = 0; begin < m; begin += slice) {
+    const int64_t n = std::min(slice, m - begin);
+    std::vector<Tensor> logits;
+    for (size_t i = 0; i < scorers.size(); ++i) logits.push_back(scorers[i]->logits(rows(i, begin, n)));
+    ctx.threads.for_range(n, 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) visit(begin + i, logits, i);
+    });
+  }
+}
+
+// Feeds the text to all models side by side and shows each slice of logits.
 template <typename Visit>
-void walk(Context& ctx, std::span<Scorer* const> scorers, const Runs& runs, const PerplexityOptions& options,
-          Visit visit) {
-  const int64_t slice = std::max<int64_t>(1, kLogitsAtOnce / scorers[0]->model.decoder.head.rows());
+void walk(Context& ctx, std::span<const Model* const> models, std::span<Scorer* const> scorers, const Runs& runs,
+          const PerplexityOptions& options, Visit&& visit) {
   for (int64_t run = 0; run < runs.count(); run += options.batch) {
     const int64_t count = std::min(options.batch, runs.count() - run);
     std::vector<RunFeeder> feeders;
-    for (const Scorer* scorer : scorers) {
-      const Format cache = cache_format_named(options.cache, scorer->model.decoder);
-      feeders.emplace_back(scorer->model, runs, run, count, cache, options.chunk);
+    for (const Model* model : models) {
+      const Format cache = cache_format_named(options.cache, model->decoder);
+      feeders.emplace_back(*model, runs, run, count, cache, options.chunk);
     }
     for (;;) {
       std::vector<HiddenRows> rows;
@@ -127,27 +140,64 @@ void walk(Context& ctx, std::span<Scorer* const> scorers, const Runs& runs, cons
         rows.push_back(scorers[i]->timed([&] { return feeders[i].next(ctx); }));
       const auto m = static_cast<int64_t>(rows[0].tokens.size());
       if (m == 0) break;
-      for (int64_t begin = 0; begin < m; begin += slice) {
-        const int64_t n = std::min(slice, m - begin);
-        std::vector<Tensor> logits;
-        for (size_t i = 0; i < scorers.size(); ++i) logits.push_back(scorers[i]->logits(rows[i].hidden.rows(begin, n)));
-        const int64_t* tokens = rows[0].tokens.data() + begin;
-        ctx.threads.for_range(n, 1, [&](int64_t first, int64_t last) {
-          for (int64_t i = first; i < last; ++i) visit(tokens[i], logits, i);
-        });
-      }
+      visit_logits(
+          ctx, scorers, m, [&](size_t i, int64_t begin, int64_t n) { return rows[i].hidden.rows(begin, n); },
+          [&](int64_t row, const std::vector<Tensor>& logits, int64_t i) {
+            visit(rows[0].tokens[static_cast<size_t>(row)], logits, i);
+          });
       if (options.progress) options.progress(m);
     }
   }
 }
 
+// Two models, row by row, in whatever order they come.
+class Comparing {
+ public:
+  Comparing(Context& ctx, const Decoder& model, const Decoder& baseline, const std::vector<int32_t>& tokens)
+      : ctx_(ctx), ours_(ctx, model, tokens), theirs_(ctx, baseline, tokens), agrees_(tokens.size()) {
+    result_.kl.resize(tokens.size());
+  }
+  std::span<Scorer* const> scorers() const { return scorers_; }
+
+  void operator()(int64_t token, const std::vector<Tensor>& logits, int64_t i) {
+    const auto row = row_of(logits[0], i), their_row = row_of(logits[1], i);
+    const double normalizer = ours_.take(token, row), their_normalizer = theirs_.take(token, their_row);
+    const auto at = static_cast<size_t>(token);
+    const auto vocabulary = static_cast<int64_t>(row.size());
+    result_.kl[at] = static_cast<float>(kl_divergence(their_row, their_normalizer, row, normalizer, ctx_.threads));
+    agrees_[at] = kernels::argmax(row.data(), vocabulary) == kernels::argmax(their_row.data(), vocabulary);
+  }
+
+  Comparison finish() {
+    result_.model = ours_.finish();
+    result_.baseline = theirs_.finish();
+    const auto n = static_cast<double>(agrees_.size());
+    for (size_t i = 0; i < agrees_.size(); ++i) {
+      result_.mean_kl += result_.kl[i];
+      result_.top1_agreement += agrees_[i];
+    }
+    result_.mean_kl /= n;
+    result_.top1_agreement /= n;
+    add_interval(result_);
+    return std::move(result_);
+  }
+
+ private:
+  Context& ctx_;
+  Scorer ours_, theirs_;
+  Scorer* const scorers_[2] = {&ours_, &theirs_};
+  std::vector<uint8_t> agrees_;
+  Comparison result_;
+};
+
 }  // namespace
 
 Scores score(Context& ctx, const Model& model, const std::vector<int32_t>& tokens, const PerplexityOptions& options) {
   check(model, tokens, options);
-  Scorer scorer(ctx, model, tokens);
+  Scorer scorer(ctx, model.decoder, tokens);
   Scorer* const scorers[] = {&scorer};
-  walk(ctx, scorers, Runs(tokens, options.context), options,
+  const Model* const models[] = {&model};
+  walk(ctx, models, scorers, Runs(tokens, options.context), options,
        [&](int64_t token, const std::vector<Tensor>& logits, int64_t row) {
          scorer.take(token, row_of(logits[0], row));
        });
@@ -162,31 +212,20 @@ Comparison compare(Context& ctx, const Model& model, const Model& baseline, cons
     fail("{} has {} logits and {} has {}: they cannot be compared", model.directory.string(), model.decoder.head.rows(),
          baseline.directory.string(), baseline.decoder.head.rows());
   }
-  Comparison result;
-  result.kl.resize(tokens.size());
-  std::vector<uint8_t> agrees(tokens.size());
-  Scorer ours(ctx, model, tokens), theirs(ctx, baseline, tokens);
-  Scorer* const scorers[] = {&ours, &theirs};
-  walk(ctx, scorers, Runs(tokens, options.context), options,
-       [&](int64_t token, const std::vector<Tensor>& logits, int64_t i) {
-         const auto row = row_of(logits[0], i), their_row = row_of(logits[1], i);
-         const double normalizer = ours.take(token, row), their_normalizer = theirs.take(token, their_row);
-         const auto at = static_cast<size_t>(token);
-         const auto vocabulary = static_cast<int64_t>(row.size());
-         result.kl[at] = static_cast<float>(kl_divergence(their_row, their_normalizer, row, normalizer, ctx.threads));
-         agrees[at] = kernels::argmax(row.data(), vocabulary) == kernels::argmax(their_row.data(), vocabulary);
-       });
-  result.model = ours.finish();
-  result.baseline = theirs.finish();
-  const auto n = static_cast<double>(tokens.size());
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    result.mean_kl += result.kl[i];
-    result.top1_agreement += agrees[i];
-  }
-  result.mean_kl /= n;
-  result.top1_agreement /= n;
-  add_interval(result);
-  return result;
+  Comparing comparing(ctx, model.decoder, baseline.decoder, tokens);
+  const Model* const models[] = {&model, &baseline};
+  walk(ctx, models, comparing.scorers(), Runs(tokens, options.context), options, comparing);
+  return comparing.finish();
+}
+
+Comparison compare(Context& ctx, const HiddenText& model, const HiddenText& baseline,
+                   const std::vector<int32_t>& tokens) {
+  if (tokens.empty()) fail("the text has no tokens to score");
+  Comparing comparing(ctx, model.end, baseline.end, tokens);
+  visit_logits(
+      ctx, comparing.scorers(), static_cast<int64_t>(tokens.size()),
+      [&](size_t i, int64_t begin, int64_t n) { return (i == 0 ? model : baseline).rows(begin, n); }, comparing);
+  return comparing.finish();
 }
 
 }  // namespace octet

@@ -41,4 +41,14 @@ Scores score(Context& ctx, const Model& model, const std::vector<int32_t>& token
 Comparison compare(Context& ctx, const Model& model, const Model& baseline, const std::vector<int32_t>& tokens,
                    const PerplexityOptions& options);
 
+/// Rows before the last norm that were computed already, and the norm and head that make logits of them.
+struct HiddenText {
+  const Decoder& end;                                        // its norm and head are used
+  std::function<Tensor(int64_t begin, int64_t count)> rows;  // F32 [count,D]; row i predicts token i
+};
+
+/// The same, bit for bit, from rows that layers made one at a time.
+Comparison compare(Context& ctx, const HiddenText& model, const HiddenText& baseline,
+                   const std::vector<int32_t>& tokens);
+
 }  // namespace octet

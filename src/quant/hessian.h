@@ -10,12 +10,17 @@ namespace octet {
 /// in F32 in a fixed order.
 class Hessian {
  public:
+  /// Memory that sums over many inputs may share.
+  struct Scratch {
+    kernels::PreparedInput prepared;
+    std::vector<float> transposed, product;
+    std::vector<uint16_t> narrow;
+  };
+
   explicit Hessian(int64_t k, Format format = Format::F32);
   /// x [M,K] F32.
+  void add(const Tensor& x, Scratch& scratch, Threads& threads);
   void add(const Tensor& x, Threads& threads);
-
-  /// Nothing more will be added: scratch memory goes.
-  void finish();
 
   /// F32 [K,K], of which the lower triangle is made.
   const Tensor& sums() const { return sums_; }
@@ -27,13 +32,10 @@ class Hessian {
   void divide_columns(const std::vector<float>& factors, Threads& threads);
 
  private:
-  void add_strip(int64_t begin, int64_t width, Threads& threads);
+  void add_strip(int64_t begin, int64_t width, const std::vector<float>& product, Threads& threads);
   Format format_;
   Tensor sums_;
   int64_t rows_ = 0;
-  kernels::PreparedInput prepared_;
-  std::vector<float> transposed_, product_;
-  std::vector<uint16_t> narrow_;
 };
 
 }  // namespace octet

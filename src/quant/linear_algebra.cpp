@@ -6,9 +6,9 @@
 namespace octet {
 namespace {
 
-constexpr int64_t kBlock = 256;         // columns that are factored at once
-constexpr int64_t kProductRows = 1024;  // rows of a left side that are prepared at once
-constexpr int64_t kSquare = 32;         // of a transposition: two of them stay in the cache
+constexpr int64_t kBlock = 256;        // columns that are factored at once
+constexpr int64_t kProductRows = 512;  // rows of a left side that are prepared at once
+constexpr int64_t kSquare = 32;        // of a transposition: two of them stay in the cache
 
 // The factor of a diagonal block [n,n], and its inverse, in float64: n³ is little beside the products.
 class DiagonalBlock {

@@ -7,7 +7,8 @@
 namespace octet {
 namespace {
 
-constexpr int64_t kRows = 512;  // whose gradients are made at once
+constexpr int64_t kRows = 512;   // whose gradients are made at once
+constexpr int64_t kStrip = 512;  // rows of H that are packed at once: packing all of it would take a third K x K buffer
 
 // One row of w while its codes move.
 struct Row {
@@ -39,6 +40,19 @@ int sweep(const Row& row, const Code& code, const Tensor& h) {
   return moved;
 }
 
+// errors [C,K] · H, a strip of its columns after the other (H is symmetric) → gradients [C,K].
+void multiply_by_strips(const Tensor& errors, const Tensor& h, Threads& threads, Tensor& gradients) {
+  const int64_t count = errors.size(0), k = errors.size(1);
+  kernels::PreparedInput prepared;
+  for (int64_t begin = 0; begin < k; begin += kStrip) {
+    const int64_t width = std::min(kStrip, k - begin);
+    const kernels::WeightSource strip{width, k, Format::F32, reinterpret_cast<const std::byte*>(h.f32() + begin * k)};
+    const kernels::PackedWeight packed(strip, {Format::F32}, threads);
+    if (begin == 0) prepared.prepare(errors.f32(), count, k, k, packed.input(), threads);
+    kernels::gemm(prepared, packed, nullptr, gradients.f32() + begin, k, threads);
+  }
+}
+
 }  // namespace
 
 void prepare_descent(Tensor& sums, double damping, Threads& threads) {
@@ -59,8 +73,6 @@ void descend(const Tensor& w, const Quantization& q, const Tensor& scales, const
   const int64_t n = w.size(0), k = w.size(1);
   const Extent extent = extent_of(q, n, k);
   const Code code(q.format, options.int8_range);
-  const kernels::PackedWeight packed({k, k, Format::F32, h.raw()}, {Format::F32}, threads);
-  kernels::PreparedInput prepared;
   for (int64_t top = 0; top < n; top += kRows) {
     const int64_t count = std::min(kRows, n - top);
     Tensor errors({count, k}), gradients({count, k});
@@ -71,8 +83,7 @@ void descend(const Tensor& w, const Quantization& q, const Tensor& scales, const
         errors.f32()[i] = number_at(w, top * k + i) - code.decode(made) * scales_of_row(i / k)[i % k / extent.columns];
       }
     });
-    prepared.prepare(errors.f32(), count, k, k, packed.input(), threads);
-    kernels::gemm(prepared, packed, nullptr, gradients.f32(), k, threads);
+    multiply_by_strips(errors, h, threads, gradients);
     threads.for_range(count, 4, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const Row row{k, scales_of_row(i), extent.columns, reinterpret_cast<uint8_t*>(codes) + (top + i) * k,

@@ -1,0 +1,65 @@
+#include "cli/compress_budget.h"
+
+#include "base/progress.h"
+#include "base/units.h"
+#include "cli/output.h"
+#include "compress/budget.h"
+#include "compress/estimate.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr int64_t kFewTokens = 256;
+
+std::string bytes_text(int64_t bytes) {
+  return human_bytes(static_cast<double>(bytes));
+}
+
+// `floor`: what is needed at other times than while layers are made; `beside`: what stands in memory meanwhile.
+int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_t floor, int64_t beside,
+                    int64_t usual) {
+  const MemoryPrediction all{walk.in_memory + beside, walk.spilled + beside};
+  if (ram.empty()) return all.in_memory - all.spilled <= usual ? usual : 0;
+  const int64_t budget = bytes_named(ram);
+  if (std::max(floor, all.spilled) > budget) refuse_budget(budget, std::max(floor, all.spilled));
+  return activations_within(all, budget);
+}
+
+}  // namespace
+
+int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+              const CompressOptions& options, int64_t rows, Threads& threads) {
+  const MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
+  const int64_t held = held_within(given.ram, walk, report, 0, options.activation_bytes);
+  const int64_t peak = std::max(report, held > 0 ? walk.in_memory : walk.spilled);
+  if (rows > 0 && rows < kFewTokens) {
+    print_notice(
+        fmt::format("octet: warning: the calibration text has only {} tokens: what is fitted to so few may fail "
+                    "on others; give some thousands",
+                    rows));
+  }
+  const double seconds = (rows > 0 ? predict_seconds(plan, options, rows, threads) : 0) +
+                         estimate_seconds(checkpoint, plan, options, threads);
+  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", bytes_text(peak),
+                           held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
+  return held;
+}
+
+int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+                       const CompressOptions& options, int64_t rows, Threads& threads) {
+  const bool walks = !options.pipeline.plain() || options.needs_calibration();
+  const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());
+  const MeasuringPrediction measuring = predict_measuring(plan, options, rows, threads.count(), contract_of(given));
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
+  const int64_t floor = std::max(measuring.peak, report);
+  const int64_t held = held_within(given.ram, walk, floor, measuring.held, options.activation_bytes);
+  const int64_t peak = std::max(floor, measuring.held + (held > 0 ? walk.in_memory : walk.spilled));
+  const double seconds = (walks ? predict_seconds(plan, options, options.calibration_tokens, threads) : 0) +
+                         estimate_seconds(checkpoint, plan, options, threads);
+  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {} to make each candidate",
+                           bytes_text(peak), held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
+  return held;
+}
+
+}  // namespace octet::cli
