@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "kernels/attention/attention_list.h"
+#include "kernels/gemm/buffer.h"
 #include "kernels/gradient/gradient.h"
-#include "kernels/operand/operand.h"
+#include "kernels/operand/list.h"
 
 namespace octet::kernels {
 namespace {
@@ -19,11 +20,6 @@ constexpr int64_t kBlock = kBlockKeys;
 
 const AttentionKernel& attention_kernel() {
   static const AttentionKernel& chosen = *choose(attention_kernels()).run;
-  return chosen;
-}
-
-const OperandKernel& operand_kernel() {
-  static const OperandKernel& chosen = *choose(operand_kernels()).run;
   return chosen;
 }
 

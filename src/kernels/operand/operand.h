@@ -11,19 +11,14 @@ namespace octet::kernels {
 /// Numbers that share a scale. A line is a row of an operand: what is summed over runs along it.
 enum class Sharing : uint8_t { none, tensor, line, group, block };
 
-/// How a scale follows from the largest magnitude a of what shares it. Codes are x · multiplier, rounded.
-enum class ScaleRule : uint8_t {
-  largest,       ///< largest / a, as TransformerEngine's current scaling; 1 where a is 0, infinite or NaN
-  power_of_two,  ///< the same, rounded down to a power of two: TransformerEngine's block scaling
-  mx             ///< 1 / 2^e, e by the rule RCEIL of MX blocks: TransformerEngine's MXFP8
-};
-
-/// How an F32 matrix becomes one side of a product.
+/// How an F32 matrix becomes one side of a product. Where groups and blocks share scales, these are powers of two, and
+/// the side holds code · scale, which is exact in BF16 (but numbers below 2^-126, which count as 0 there): sums then
+/// run through the groups as if there were none.
 struct OperandFormat {
   Element element = Element::f32;
   Sharing sharing = Sharing::none;
   ScaleRule rule = ScaleRule::largest;
-  int64_t group = 0;                   // numbers along a line that share a scale, for group and block: a multiple of 4
+  int64_t group = 0;                   // numbers along a line that share a scale, for group and block: see kGroupUnit
   int64_t lines = 1;                   // lines that share one, for block
   float multiplier = 1;                // for tensor
   std::optional<RandomStream> random;  // stochastic rounding; element: line · depth rounded up to 4, plus the place
@@ -57,11 +52,20 @@ void prepare_operand(PreparedInput::Layout& layout, const OperandSource& source,
 void pack_operand(PackedWeight::Layout& layout, const OperandSource& source, const OperandFormat& format,
                   const OperandFormat& left, Threads& threads);
 
+/// Numbers of a tensor that its format does not hold.
+struct Misfits {
+  int64_t values = 0;     // that were looked at
+  int64_t overflow = 0;   // beyond what rounds to the largest, which they became
+  int64_t underflow = 0;  // not 0, and became 0
+  void add(const Misfits& more) { values += more.values, overflow += more.overflow, underflow += more.underflow; }
+};
+/// Of an operand, rounded as its product rounds it; not transposed. F32 and BF16 hold everything: nothing is looked at.
+Misfits count_misfits(const OperandSource& source, const OperandFormat& format, Threads& threads);
+
 /// y [left lines, right lines] = left · rightᵀ + bias (nullptr: none).
 void multiply(const PreparedInput::Layout& left, const PackedWeight::Layout& right, const float* bias, float* y,
               int64_t stride, Threads& threads);
 
 std::vector<FamilyChoice> explain_operand();
-std::span<const Kernel<const OperandKernel>> operand_kernels();
 
 }  // namespace octet::kernels

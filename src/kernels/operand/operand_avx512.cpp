@@ -37,11 +37,19 @@ namespace {
   }
 }
 
+/// 64-bit lanes, as many 32-bit ones, and the product of the lower halves of lanes with a number.
+typedef uint64_t Wide __attribute__((vector_size(64)));
+typedef uint32_t Narrow __attribute__((vector_size(32)));
+[[gnu::always_inline]] inline Wide multiply_low(Wide a, uint32_t b) {
+  return reinterpret_cast<Wide>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), _mm512_set1_epi64(b)));
+}
+
 }  // namespace
 }  // namespace octet::kernels
 
 #include "kernels/operand/operand.inc"
 
 namespace octet::kernels {
-const OperandKernel kOperandAvx512 = {round, largest, transpose, random};
+const OperandKernel kOperandAvx512 = {round,       round_columns, largest, largest_of_groups, largest_of_columns,
+                                      multipliers, transpose,     random};
 }  // namespace octet::kernels

@@ -25,11 +25,20 @@ namespace {
   }
 }
 
+/// 64-bit lanes, as many 32-bit ones, and the product of the lower halves of lanes with a number.
+typedef uint64_t Wide __attribute__((vector_size(16)));
+typedef uint32_t Narrow __attribute__((vector_size(8)));
+[[gnu::always_inline]] inline Wide multiply_low(Wide a, uint32_t b) {
+  const uint32x2_t low = vmovn_u64(reinterpret_cast<uint64x2_t>(a));
+  return reinterpret_cast<Wide>(vmull_u32(low, vdup_n_u32(b)));
+}
+
 }  // namespace
 }  // namespace octet::kernels
 
 #include "kernels/operand/operand.inc"
 
 namespace octet::kernels {
-const OperandKernel kOperandNeon = {round, largest, transpose, random};
+const OperandKernel kOperandNeon = {round,       round_columns, largest, largest_of_groups, largest_of_columns,
+                                    multipliers, transpose,     random};
 }  // namespace octet::kernels

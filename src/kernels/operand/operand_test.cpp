@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/operand/list.h"
 #include "numeric/formats.h"
 #include "numeric/mx_scale.h"
 
@@ -43,38 +44,128 @@ void for_each_kernel(const Check& check) {
   }
 }
 
-TEST(Operand, RoundsAsTheReferenceDoes) {
-  const auto x = special_numbers();
-  std::vector<uint32_t> random(x.size());
-  for (size_t i = 0; i < x.size(); ++i)
-    random[i] = RandomStream(9, 1, 2).bits(i) & 0xFFFFFF00;  // what 24 bits tell apart
+struct Rounded {
+  Element element;
+  bool wide;
+};
+constexpr Rounded kRounded[] = {{Element::f32, true},   {Element::bf16, true},  {Element::bf16, false},
+                                {Element::e4m3, true},  {Element::e4m3, false}, {Element::e5m2, true},
+                                {Element::e5m2, false}, {Element::int8, false}};
+
+/// What a kernel wrote in `got` and the reference in `wanted`, number by number.
+void expect_same(const Rounded& r, const std::vector<uint32_t>& got, const std::vector<uint32_t>& wanted) {
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (got[i] == wanted[i]) continue;
+    const auto low = [&](uint32_t word) { return r.wide ? std::bit_cast<float>(word) : bf16_to_float(word & 0xFFFF); };
+    ASSERT_TRUE(r.element != Element::int8) << i;
+    ASSERT_TRUE(same(low(got[i]), low(wanted[i]))) << i << " " << low(got[i]) << " " << low(wanted[i]);
+    if (r.wide) continue;
+    const float a = bf16_to_float(static_cast<uint16_t>(got[i] >> 16));
+    const float b = bf16_to_float(static_cast<uint16_t>(wanted[i] >> 16));
+    ASSERT_TRUE(same(a, b)) << i << " " << a << " " << b;
+  }
+}
+
+// Of what is rounded from far below the smallest number, 24 random bits tell less than 32.
+std::vector<float> numbers_to_round(bool stochastic) {
+  std::vector<float> x = special_numbers();
+  for (float& v : x) {
+    if (stochastic && std::abs(v) < 0x1p-20f) v = 0;
+  }
+  return x;
+}
+
+TEST(Operand, RoundsRowsAsTheReferenceDoes) {
   for_each_kernel([&](const OperandKernel& kernel) {
-    for (const Element element : {Element::f32, Element::bf16, Element::e4m3, Element::e5m2}) {
-      for (const uint32_t* bits :
-           {static_cast<const uint32_t*>(nullptr), static_cast<const uint32_t*>(random.data())}) {
-        std::vector<float> got(x.size()), wanted(x.size());
-        RoundLine line{x.data(), static_cast<int64_t>(x.size()), 0.75f, element, true, bits, got.data()};
-        if (element == Element::bf16 || element == Element::f32) line.multiplier = 1;
-        kernel.round(line);
-        line.out = wanted.data();
-        kOperandReference.round(line);
-        for (size_t i = 0; i < x.size(); ++i) {
-          // Of what FP8 rounds from far below its smallest number, 24 random bits tell less than 32.
-          if (bits && std::abs(x[i]) < 0x1p-20f) continue;
-          ASSERT_TRUE(same(got[i], wanted[i]))
-              << static_cast<int>(element) << " " << x[i] << " " << got[i] << " " << wanted[i];
+    for (const Rounded& r : kRounded) {
+      for (const bool stochastic : {false, true}) {
+        const auto x = numbers_to_round(stochastic);
+        const auto n = static_cast<int64_t>(x.size());
+        std::vector<uint32_t> random(x.size());
+        for (size_t i = 0; i < x.size(); ++i) random[i] = RandomStream(9, 1, 2).bits(i) & 0xFFFFFF00;
+        std::vector<float> multipliers(x.size()), inverses(x.size());
+        for (size_t i = 0; i < x.size(); ++i) multipliers[i] = i % 3 == 0 ? 0.75f : 0.5f, inverses[i] = 0x1p3f;
+        for (const int64_t group : {int64_t{32}, int64_t{128}, int64_t{8192}}) {
+          std::vector<uint32_t> got(x.size()), wanted(x.size());
+          RoundRow row{x.data(),
+                       n,
+                       multipliers.data(),
+                       inverses.data(),
+                       group,
+                       r.element,
+                       r.wide,
+                       stochastic ? random.data() : nullptr,
+                       got.data()};
+          kernel.round(row);
+          row.out = wanted.data();
+          kOperandReference.round(row);
+          expect_same(r, got, wanted);
         }
       }
     }
-    for (const uint32_t* bits : {static_cast<const uint32_t*>(nullptr), static_cast<const uint32_t*>(random.data())}) {
-      std::vector<int8_t> got(x.size()), wanted(x.size());
-      RoundLine line{x.data(), static_cast<int64_t>(x.size()), 0.3f, Element::int8, false, bits, got.data()};
-      kernel.round(line);
-      line.out = wanted.data();
-      kOperandReference.round(line);
-      for (size_t i = 0; i < x.size(); ++i) {
-        if (bits && std::abs(x[i]) < 0x1p-20f) continue;
-        ASSERT_EQ(got[i], wanted[i]) << x[i];
+  });
+}
+
+TEST(Operand, RoundsColumnsAsTheReferenceDoes) {
+  constexpr int64_t kStride = 41;
+  std::vector<float> multipliers(kRoundColumns), inverses(kRoundColumns);
+  for (size_t i = 0; i < kRoundColumns; ++i)
+    multipliers[i] = 0.5f + 0.01f * static_cast<float>(i), inverses[i] = 0x1p-3f;
+  const RandomColumns random{5, 6, 7, 8, 0xFFFFFFF0, 1000};
+  for_each_kernel([&](const OperandKernel& kernel) {
+    for (const Rounded& r : kRounded) {
+      for (const bool stochastic : {false, true}) {
+        const auto x = numbers_to_round(stochastic);
+        for (const int64_t rows : {1, 2, 3, 4, 32, 99}) {
+          std::vector<uint32_t> got(static_cast<size_t>(rows * kRoundColumns)), wanted(got.size());
+          RoundColumns c{x.data(),
+                         kStride,
+                         rows,
+                         multipliers.data(),
+                         inverses.data(),
+                         r.element,
+                         r.wide,
+                         stochastic ? &random : nullptr,
+                         r.element == Element::int8 ? 0x80808080 : 0,
+                         got.data()};
+          kernel.round_columns(c);
+          c.words = wanted.data();
+          kOperandReference.round_columns(c);
+          expect_same(r, got, wanted);
+        }
+      }
+    }
+  });
+}
+
+TEST(Operand, FindsLargestAndMultipliersAsTheReferenceDoes) {
+  const auto x = special_numbers();
+  const auto n = static_cast<int64_t>(x.size());
+  std::vector<float> magnitudes(x);
+  for (float& v : magnitudes) v = std::abs(v);
+  const auto expect_equal = [](const std::vector<float>& got, const std::vector<float>& wanted, const char* what) {
+    for (size_t i = 0; i < got.size(); ++i) {
+      ASSERT_TRUE(same(got[i], wanted[i])) << what << " " << i << " " << got[i] << " " << wanted[i];
+    }
+  };
+  for_each_kernel([&](const OperandKernel& kernel) {
+    for (const int64_t group : {32, 64, 128}) {
+      std::vector<float> got(static_cast<size_t>((n + group - 1) / group)), wanted(got.size());
+      kernel.largest_of_groups(x.data(), n, group, got.data());
+      kOperandReference.largest_of_groups(x.data(), n, group, wanted.data());
+      expect_equal(got, wanted, "group");
+    }
+    std::vector<float> got(kRoundColumns, 2.0f), wanted(got);
+    kernel.largest_of_columns(x.data(), 41, 90, got.data());
+    kOperandReference.largest_of_columns(x.data(), 41, 90, wanted.data());
+    expect_equal(got, wanted, "column");
+    for (const Element element : {Element::e4m3, Element::e5m2}) {
+      for (const ScaleRule rule : {ScaleRule::largest, ScaleRule::power_of_two, ScaleRule::mx}) {
+        std::vector<float> a(x.size()), b(x.size()), c(x.size()), d(x.size());
+        kernel.multipliers(element, rule, magnitudes.data(), n, a.data(), b.data());
+        kOperandReference.multipliers(element, rule, magnitudes.data(), n, c.data(), d.data());
+        expect_equal(a, c, "multiplier");
+        expect_equal(b, d, "inverse");
       }
     }
   });
@@ -106,7 +197,8 @@ TEST(Operand, StochasticRoundingIsRightOnAverage) {
     kernel.random(7, 0, 1, 1, 0, kN / 4, random.data());
     const std::vector<float> x(kN, 20.3f);
     std::vector<int8_t> out(kN);
-    kernel.round({x.data(), kN, 1, Element::int8, false, random.data(), out.data()});
+    const float one = 1;
+    kernel.round({x.data(), kN, &one, &one, kN, Element::int8, false, random.data(), out.data()});
     double sum = 0;
     for (const int8_t code : out) sum += code;
     EXPECT_NEAR(sum / kN, 20.3, 0.02);
@@ -172,7 +264,7 @@ std::vector<Pair> pairs() {
 TEST(Operand, ProductsAreThoseOfTheRoundedNumbers) {
   Threads threads(2);
   for (const auto& [left, right] : pairs()) {
-    for (const int64_t depth : {5, 130, 1100}) {
+    for (const int64_t depth : {5, 130, 257, 1100}) {
       for (const int sides : {0, 1, 2, 3}) {
         const int64_t m = 37, n = 45;
         const auto a = numbers(m * depth, 1, 6), b = numbers(n * depth, 2, 6);
@@ -202,6 +294,92 @@ TEST(Operand, ProductsAreThoseOfTheRoundedNumbers) {
       }
     }
   }
+}
+
+// Against a loop over the numbers, in F64.
+TEST(Operand, CountsWhatItsFormatDoesNotHold) {
+  Threads threads(2);
+  const int64_t lines = 70, depth = 1100;
+  const double ends[] = {0, 0, 464, 61440, 127.5}, middles[] = {0, 0, 0x1p-10, 0x1p-17, 0.5};
+  for (const auto& [left, right] : pairs()) {
+    OperandFormat format = left;
+    if (format.sharing == Sharing::tensor) format.multiplier = 900.0f;
+    const auto x = numbers(lines * depth, 3, 30);
+    const OperandSource source{x.data(), lines, depth};
+    const Misfits counts = count_misfits(source, format, threads);
+    if (format.element == Element::f32 || format.element == Element::bf16) {
+      EXPECT_EQ(counts.values, 0);
+      continue;
+    }
+    int64_t overflow = 0, underflow = 0;
+    const int64_t group = format.sharing == Sharing::group ? format.group : depth;
+    for (int64_t line = 0; line < lines; ++line) {
+      for (int64_t begin = 0; begin < depth; begin += group) {
+        const int64_t end = std::min(begin + group, depth);
+        float largest = 0;
+        for (int64_t i = begin; i < end; ++i)
+          largest = std::max(largest, std::abs(x[static_cast<size_t>(line * depth + i)]));
+        const float multiplier = format.sharing == Sharing::tensor
+                                     ? format.multiplier
+                                     : multiplier_of(format.element, format.rule, largest).multiplier;
+        for (int64_t i = begin; i < end; ++i) {
+          const double y = std::abs(x[static_cast<size_t>(line * depth + i)] * multiplier);
+          const auto element = static_cast<size_t>(format.element);
+          overflow += format.element == Element::e4m3 ? y > ends[element] : y >= ends[element];
+          underflow += y != 0 && y <= middles[element];
+        }
+      }
+    }
+    EXPECT_EQ(counts.values, lines * depth);
+    EXPECT_EQ(counts.overflow, overflow);
+    EXPECT_EQ(counts.underflow, underflow);
+    EXPECT_GT(underflow + overflow, 0) << static_cast<int>(format.element);
+  }
+}
+
+// The same random numbers, whichever way the source lies.
+TEST(Operand, AMatrixAndItsTransposeRoundTheSame) {
+  Threads threads(2);
+  const int64_t m = 70, n = 75, depth = 390;
+  const auto a = numbers(m * depth, 1, 6), b = numbers(n * depth, 2, 6);
+  std::vector<float> at(a.size()), bt(b.size());
+  for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t i = 0; i < m; ++i) at[static_cast<size_t>(k * m + i)] = a[static_cast<size_t>(i * depth + k)];
+    for (int64_t i = 0; i < n; ++i) bt[static_cast<size_t>(k * n + i)] = b[static_cast<size_t>(i * depth + k)];
+  }
+  for (auto [left, right] : pairs()) {
+    for (const bool stochastic : {false, true}) {
+      if (stochastic && left.element == Element::f32) continue;
+      if (stochastic) left.random.emplace(3, 4, 5), right.random.emplace(3, 4, 6);
+      std::vector<float> y[2] = {std::vector<float>(static_cast<size_t>(m * n)),
+                                 std::vector<float>(static_cast<size_t>(m * n))};
+      for (const bool across : {false, true}) {
+        PreparedInput::Layout prepared;
+        PackedWeight::Layout packed;
+        const OperandSource x = across ? OperandSource{at.data(), depth, m, true} : OperandSource{a.data(), m, depth};
+        const OperandSource w = across ? OperandSource{bt.data(), depth, n, true} : OperandSource{b.data(), n, depth};
+        prepare_operand(prepared, x, left, right, threads);
+        pack_operand(packed, w, right, left, threads);
+        multiply(prepared, packed, nullptr, y[across].data(), n, threads);
+      }
+      ASSERT_EQ(y[0], y[1]) << static_cast<int>(left.element) << " " << static_cast<int>(left.sharing);
+    }
+  }
+}
+
+TEST(Operand, ANotANumberStaysOne) {
+  Threads threads(2);
+  const OperandFormat f = format_of(Element::e4m3, Sharing::block, ScaleRule::power_of_two, 128);
+  std::vector<float> a(130 * 130, 1.0f);
+  a[0] = std::numeric_limits<float>::quiet_NaN();
+  PreparedInput::Layout prepared;
+  PackedWeight::Layout packed;
+  prepare_operand(prepared, {a.data(), 130, 130}, f, f, threads);
+  pack_operand(packed, {a.data(), 130, 130}, f, f, threads);
+  std::vector<float> y(a.size());
+  multiply(prepared, packed, nullptr, y.data(), 130, threads);
+  EXPECT_NE(y[0], y[0]);
+  EXPECT_EQ(y[131], 130.0f);
 }
 
 TEST(Operand, MultipliersFollowTransformerEngine) {
