@@ -21,6 +21,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import statistics
 import struct
 import subprocess
@@ -92,11 +93,25 @@ def perturb(source, target, seed):
     file.write_bytes(data[:begin] + struct.pack(f"<{len(weights)}f", *(w * (1 + NOISE * noise.gauss(0, 1)) for w in weights)))
 
 
+running = set()
+
+
+def stop(number, _):
+    """A run must not go on without us: the next one would write to the same folder."""
+    for process in list(running):
+        process.terminate()
+    os._exit(128 + number)
+
+
 def call(command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done
+    command = [str(part) for part in command]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        running.add(process)
+        out, err = process.communicate()
+        running.discard(process)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}\n{out}{err}")
+    return out, err
 
 
 def train(octet, folder, recipe, threads):
@@ -110,9 +125,9 @@ def train(octet, folder, recipe, threads):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         file.write_text(text)
-    done = call([octet, "train", file, "--resume", "--json", "--threads", threads])
-    answer = json.loads(done.stdout)
-    answer["optimizer_mb"] = megabytes(re.search(r"optimizer ([\d.]+) (\w+)", done.stderr))
+    out, err = call([octet, "train", file, "--resume", "--json", "--threads", threads])
+    answer = json.loads(out)
+    answer["optimizer_mb"] = megabytes(re.search(r"optimizer ([\d.]+) (\w+)", err))
     part = result.with_suffix(".part")
     part.write_text(json.dumps(answer))
     part.rename(result)
@@ -165,7 +180,11 @@ class Protocol:
             self.first_weights(seed)
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
             futures = {(name, seed): pool.submit(self.run, name, seed) for seed in seeds for name in names}
-            return {key: future.result() for key, future in futures.items()}
+            try:
+                return {key: future.result() for key, future in futures.items()}
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 def rows_of(results, names, seeds):
@@ -217,7 +236,7 @@ def parse_args(description):
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("loss-gaps"), help="folder of the runs (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="how many (default %(default)s)")
     parser.add_argument("--steps", type=int, default=1000, help=f"of {BATCH * LENGTH} tokens (default %(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="default %(default)s")
+    parser.add_argument("--learning-rate", type=float, default=3e-4, help="default %(default)s")
     parser.add_argument("--only", nargs="+", choices=RUNS, metavar="RUN", help="BF16 and some others: " + "; ".join(RUNS))
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default %(default)s)")
     parser.add_argument("--threads", type=int, help="of each run (default: the processors, shared by the jobs)")
@@ -255,6 +274,8 @@ def prepare(args):
 
 def main():
     args = parse_args(__doc__)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     protocol = prepare(args)
     if not protocol:
         print(f"skipped: there is no text at {' '.join(args.text)}; name some (--text)")
