@@ -53,6 +53,23 @@ class Calibration(ProgramTest):
             self.assertIn(word, self.fails(2, *self.compress(*out, *wrong)))
         self.assertIn("--validation", self.fails(2, "compress", self.model, *out, "--max-kl", "0.1"))
 
+    def test_contracts_that_contradict_themselves_are_usage_errors(self):
+        out = ("-o", self.folder / "out", "--max-kl", "0.1")
+        for wrong, word in ((("--validation", self.text), "the calibration text itself"), (("--max-size", "0"), "no model"),
+                            (("--scheme", "UNQUANTIZED"), "compresses nothing"), (("--dry-run",), "--dry-run"),
+                            (("--ram", "1M"), "the smallest that can be kept is")):
+            self.assertIn(word, self.fails(2, *self.compress(*out, *wrong)))
+
+    def test_a_contract_takes_static_schemes(self):
+        self.text.write_bytes(self.text.read_bytes()[:30000])
+        made = self.json_of(*self.compress("-o", self.folder / "static", "--scheme", "W8A8_STATIC", "--max-kl", "0.05",
+                                           "--calibration-tokens", 4000))
+        self.assertTrue(made["contract"]["holds"])
+        config = json.loads((self.folder / "static" / "config.json").read_text())
+        groups = config["quantization_config"]["config_groups"].values()
+        self.assertTrue(all(not group["input_activations"]["dynamic"] for group in groups))
+        self.assertEqual([p.name for p in self.folder.iterdir() if "candidate" in p.name], [])
+
     def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(self):
         whole, out = self.folder / "whole", self.folder / "out"
         self.succeeds(*self.compress("--scheme", "W8A8", "-o", whole))

@@ -138,9 +138,10 @@ MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& o
   const Sizes s(plan.model, std::min(options.context, rows));
   const int64_t head = plan.model.vocabulary * s.hidden * s.width;
   const bool own_head = options.include_head || options.pipeline.rotation;
-  const int64_t logits = (own_head ? 2 : 1) * head + 3 * kLogits;
+  const int64_t logits = (own_head ? 2 : 1) * head + 3 * std::min(kLogits, rows * plan.model.vocabulary * 4);
   const int64_t of_text = Activations::bytes(rows, s.hidden, Format::F32), one = of_text > kRows ? 0 : of_text;
-  const int64_t all = program(options, threads) + 2 * one + kRows;        // and the streams of the sensitivities
+  const int64_t streams = (8 * plan.model.layers + 2) * of_text;  // of the sensitivities, two schemes a unit
+  const int64_t all = program(options, threads) + 2 * one + std::min(kRows, streams);
   const int64_t decoding = contract.max_latency ? plan.bytes_before : 0;  // the whole model, at worst as it was
   return {all + std::max({head + forward(s) + s.parameters * s.width, logits, head + decoding}), head + one};
 }
@@ -174,7 +175,7 @@ double predict_seconds(const Plan& plan, const CompressOptions& options, int64_t
     for (const ModulePlan& module : plan.modules) {
       if (!module.to || module.name.find("layers.0.") == std::string::npos) continue;
       const double columns = d(module.n) * d(module.k) * d(module.k);
-      const double trials = 1 + std::clamp(8192.0 / d(module.k), 2.0, 24.0);
+      const double trials = 1 + std::clamp(8192.0 / d(module.k), 2.0, 64.0);
       rounding += (columns * trials + 2 * columns) * wide * 1.6 + d(module.n) * d(module.k) * trials * 1.2e-8;
     }
     for (const int64_t k : {s.hidden, s.attention, s.hidden, s.intermediate})

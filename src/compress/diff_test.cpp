@@ -34,6 +34,35 @@ TEST(Diff, CountsCodesThatAnotherRoundingChanges) {
   }
 }
 
+TEST(Diff, SaysWhereTheLargestDifferenceIsForAnyNumberOfThreads) {
+  const TinyModel a, b;
+  auto tensors = tiny_tensors({});
+  Tensor& q_proj = tensors[2].second;
+  const auto k = static_cast<size_t>(q_proj.size(1));
+  std::fill_n(q_proj.data<uint16_t>() + k, 2 * k, uint16_t{0x4400});      // 512
+  std::fill_n(q_proj.data<uint16_t>() + 3 * k + 5, 1, uint16_t{0x4480});  // 1024
+  write_safetensors(b.path() / "model.safetensors", tensors);
+  for (const int count : {1, 2, 5}) {
+    Threads threads(count);
+    const auto differences = diff_checkpoints(Checkpoint::open(a.path()), Checkpoint::open(b.path()), threads);
+    ASSERT_EQ(differences.size(), 1u);
+    EXPECT_EQ(differences[0].codes_different, static_cast<int64_t>(2 * k + 1));
+    EXPECT_EQ(differences[0].row, 3);
+    EXPECT_EQ(differences[0].column, 5);
+    EXPECT_EQ(differences[0].second, 1024);
+    EXPECT_EQ(differences[0].max_error, 1024 - static_cast<double>(differences[0].first));
+  }
+}
+
+TEST(Diff, CountsTheStepsBetweenCodes) {
+  const TinyModel model;
+  compress_with(model.options("W8A8", "nearest"));
+  CompressOptions cut = model.options("W8A8", "cut");
+  cut.quantize.rounding = Rounding::toward_zero;
+  compress_with(cut);
+  for (const auto& d : diff_of(model.out("nearest"), model.out("cut"))) EXPECT_EQ(d.max_code_step, 1) << d.name;
+}
+
 TEST(Diff, ComparesNumbersAcrossFormats) {
   const TinyModel model;
   compress_with(model.options("W8A8", "w8a8"));
