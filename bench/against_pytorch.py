@@ -87,14 +87,33 @@ def f32_ceiling(args):
     return max(row["peak GOP/s"] for row in found["benchmarks"])
 
 
+def processor_time():
+    """Of the whole machine, and what of it the host gave to other guests."""
+    fields = [int(x) for x in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return sum(fields), fields[7]
+
+
+def least_disturbed(args, program, precision):
+    """The rate of the first try from which the host took less than 2 % of the time, or of the one with the least."""
+    tries = []
+    for _ in range(args.tries):
+        before = processor_time()
+        rate = program(args, precision)
+        passed, stolen = (b - a for a, b in zip(before, processor_time()))
+        tries.append((stolen / max(passed, 1), rate))
+        if tries[-1][0] < 0.02:
+            break
+    return min(tries)[1]
+
+
 def time_round(args):
     rates = {}
     for precision in args.precision:
         if args.gemm_bench and precision == "fp32":
             rates["ceiling"] = f32_ceiling(args)
         if precision in IN_PYTORCH and not args.alone:
-            rates["pytorch " + precision] = pytorch(args, precision)
-        rates["octet " + precision] = octet(args, precision)
+            rates["pytorch " + precision] = least_disturbed(args, pytorch, precision)
+        rates["octet " + precision] = least_disturbed(args, octet, precision)
     return rates
 
 
@@ -129,6 +148,7 @@ def main():
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"], help="or: all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--tries", type=int, default=3, help="of each timing, where the host takes processor time away")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--gemm-bench", help="the program of that name, for the machine's ceiling")
     parser.add_argument("--keep", type=pathlib.Path, help="a file that the rounds are added to")
