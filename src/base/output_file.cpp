@@ -28,7 +28,7 @@ constexpr size_t kMostAtOnce = size_t{1} << 30;
 OutputFile::OutputFile(std::filesystem::path path)
     : path_(std::move(path)), fd_(open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
   if (fd_ < 0) fail_to_write(path_, errno);
-  buffer_ = std::make_unique<std::byte[]>(kBuffer);
+  buffer_ = std::make_unique_for_overwrite<std::byte[]>(kBuffer);  // small files take as many pages as they fill
 }
 
 OutputFile::~OutputFile() {

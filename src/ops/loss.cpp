@@ -67,7 +67,8 @@ Tensor cross_entropy(Context& ctx, const Tensor& logits, std::span<const int32_t
   const double count = static_cast<double>(std::max<int64_t>(counted, 1));
   Tensor loss = scalar(ctx, sum_of(terms) / count);
   if (on_tape(ctx, {&logits})) {
-    ctx.tape->record(loss, [logits, targets = std::vector<int32_t>(targets.begin(), targets.end()),
+    // A copy that is not const: on the way back its memory becomes the gradient's.
+    ctx.tape->record(loss, [logits = Tensor(logits), targets = std::vector<int32_t>(targets.begin(), targets.end()),
                             log_sums = std::move(log_sums), count](Context& ctx, const Tensor& dloss) mutable {
       cross_entropy_backward(ctx, std::move(logits), targets, log_sums, static_cast<float>(dloss.f32()[0] / count));
     });
