@@ -77,8 +77,8 @@ Tensor Decoder::embed(std::span<const int32_t> tokens) const {
   return embedding_rows(embedding, tokens);
 }
 
-Tensor Decoder::forward(Context& ctx, std::span<const Input> batch) const {
-  if (!batch.empty() && !batch[0].cache) return forward_whole(ctx, batch);
+Tensor Decoder::forward(Context& ctx, std::span<const Input> batch, LayerOutputs* outputs) const {
+  if (!batch.empty() && !batch[0].cache) return forward_whole(ctx, batch, outputs);
   std::vector<int32_t> tokens;
   std::vector<Segment> segments;
   std::vector<RopeTable> ropes;
@@ -100,7 +100,7 @@ Tensor Decoder::forward(Context& ctx, std::span<const Input> batch) const {
   return x;
 }
 
-Tensor Decoder::forward_whole(Context& ctx, std::span<const Input> batch) const {
+Tensor Decoder::forward_whole(Context& ctx, std::span<const Input> batch, LayerOutputs* outputs) const {
   if (!ctx.tape) fail("sequences without a cache are for training");
   std::vector<int32_t> tokens;
   std::vector<Segment> segments;
@@ -118,10 +118,18 @@ Tensor Decoder::forward_whole(Context& ctx, std::span<const Input> batch) const 
   const auto table = std::make_shared<RopeTable>(rope, 0, longest);
   ctx.tape->keep(table);
   for (Segment& s : segments) s.rope = table.get();
+  const auto show = [outputs](size_t number, const Tensor& x) {
+    if (!outputs) return;
+    const auto wanted = outputs->find(static_cast<int64_t>(number));
+    if (wanted != outputs->end()) wanted->second = x;
+  };
   Tensor x = octet::embedding(ctx, embedding, tokens);
-  for (const DecoderLayer& layer : layers) {
+  show(0, x);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const DecoderLayer& layer = layers[i];
     const auto run = [&layer, segments](Context& ctx, const Tensor& x) { return layer.forward(ctx, x, segments); };
     x = recompute ? checkpointed(ctx, x, run) : run(ctx, x);
+    show(i + 1, x);
   }
   return x;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -57,6 +58,9 @@ struct Input {
   KvCache* cache;
 };
 
+/// What layers gave, [M,D]: 1 … L, 0 is the embedding. Whoever wants to see some puts their numbers in.
+using LayerOutputs = std::map<int64_t, Tensor>;
+
 /// The one forward: a token embedding, decoder layers, a norm and a head [V,D].
 class Decoder {
  public:
@@ -73,8 +77,9 @@ class Decoder {
   Tensor embed(std::span<const int32_t> tokens) const;
 
   /// Runs the layers over the new tokens of several sequences at once, a sequence after the other, and moves their
-  /// caches on. → [M,D], before the last norm. A sequence's numbers do not depend on the others.
-  Tensor forward(Context& ctx, std::span<const Input> batch) const;
+  /// caches on. → [M,D], before the last norm. A sequence's numbers do not depend on the others. While training, fills
+  /// what `outputs` has places for.
+  Tensor forward(Context& ctx, std::span<const Input> batch, LayerOutputs* outputs = nullptr) const;
 
   /// Logits [M,V] of hidden [M,D] as forward() gives them.
   Tensor logits(Context& ctx, const Tensor& hidden) const;
@@ -84,7 +89,7 @@ class Decoder {
   KvCache make_cache(Format format, int64_t capacity) const;
 
  private:
-  Tensor forward_whole(Context& ctx, std::span<const Input> batch) const;
+  Tensor forward_whole(Context& ctx, std::span<const Input> batch, LayerOutputs* outputs) const;
 };
 
 }  // namespace octet
