@@ -112,7 +112,7 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
 // predicted.
 void return_large_blocks() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 16 << 20);
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
 }
 

@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kBlock = 128;  // columns whose errors reach each other at once
 constexpr int kTries = 3;
 // A short row gains much by the luck of its scale, a long one little.
-constexpr int64_t kTrialNumbers = 8192, kFewestTrials = 2, kMostTrials = 24;
+constexpr int64_t kTrialNumbers = 8192, kFewestTrials = 2, kMostTrials = 64;
+constexpr int64_t kFineTrials = 32;  // more than so many go by half steps
 
 // Element (i, j) of a symmetric matrix whose lower triangle is made.
 float symmetric(const float* a, int64_t k, int64_t i, int64_t j) {
@@ -172,8 +173,9 @@ void round_by_gptq_with_search(const Tensor& w, const Quantization& q, const Ten
   round_by_gptq(w, q, scales, options, factor, threads, codes, &least);
   std::vector<std::byte> tried(trials > 0 ? static_cast<size_t>(n * k) : 0);
   Tensor moved(ranges.shape());
-  for (int64_t trial = 1; trial <= trials; ++trial) {  // 1/128 up, down, 2/128 up, …
-    const float step = static_cast<float>((trial + 1) / 2) / 128 * (trial % 2 ? -1.0f : 1.0f);
+  const float unit = trials > kFineTrials ? 1.0f / 256 : 1.0f / 128;
+  for (int64_t trial = 1; trial <= trials; ++trial) {  // a unit down, up, two units down, …
+    const float step = static_cast<float>((trial + 1) / 2) * unit * (trial % 2 ? -1.0f : 1.0f);
     for (int64_t i = 0; i < n; ++i) moved.f32()[i] = ranges.f32()[i] * (1 + step);
     const Tensor of_trial = scales_of(moved, q, dtype, options, "the matrix");
     std::vector<double> errors;
