@@ -32,6 +32,7 @@ std::string memory_line(const train::MemoryEstimate& m) {
 std::string progress_text(const train::RunProgress& p) {
   std::string text = fmt::format("step {}/{}  loss {:.4f}", p.step, p.steps, p.loss);
   if (p.validation_loss > 0) text += fmt::format("  validation {:.4f}", p.validation_loss);
+  if (p.validation_accuracy >= 0) text += fmt::format("  accuracy {:.2f} %", 100 * p.validation_accuracy);
   return text + fmt::format("  rate {:.2e}  {} tokens/s  {}  {} left", p.learning_rate,
                             human_count(p.tokens_per_second), human_bytes(static_cast<double>(anonymous_bytes())),
                             clock_time(p.seconds_left));
@@ -52,6 +53,7 @@ int train_model(const Options& options, const Common& common) {
   if (common.json) {
     print_json({{"loss", result.loss},
                 {"validation_loss", result.validation_loss > 0 ? Json(result.validation_loss) : Json(nullptr)},
+                {"validation_accuracy", result.validation_accuracy >= 0 ? Json(result.validation_accuracy) : Json()},
                 {"steps", result.steps},
                 {"tokens", result.tokens},
                 {"tokens_per_second", result.tokens_per_second},
@@ -65,6 +67,7 @@ int train_model(const Options& options, const Common& common) {
   std::string text = fmt::format("{}: {} steps{}, loss {:.4f}", printable(result.directory.string()), result.steps,
                                  result.stopped_early ? " (stopped early)" : "", result.loss);
   if (result.validation_loss > 0) text += fmt::format(", validation loss {:.4f}", result.validation_loss);
+  if (result.validation_accuracy >= 0) text += fmt::format(", accuracy {:.2f} %", 100 * result.validation_accuracy);
   print(text + fmt::format(", {} tokens/s, {} of memory\n", human_count(result.tokens_per_second),
                            human_bytes(static_cast<double>(memory.peak_anonymous_bytes()))));
   return 0;

@@ -111,11 +111,11 @@ TEST(Gradients, OfAnLstmAndOfPooling) {
   for (const bool last : {true, false}) {
     check_gradients(
         [&](Context& ctx, const std::vector<Tensor>& in) {
-          const Lstm weights{Weight("lstm", in[1], in[3], recipe, 0), in[2], in[4]};
-          const Tensor states = lstm(ctx, in[0], 3, weights);
+          const Lstm weights{Weight("input", in[1], in[3], recipe, 0), Weight("hidden", in[2], in[4], recipe, 1)};
+          const Tensor states = lstm(ctx, in[0], lengths, weights);
           return last ? last_positions(ctx, states, lengths) : mean_positions(ctx, states, lengths);
         },
-        {random_numbers({15, 12}, 1), random_numbers({32, 12}, 2), random_numbers({32, 8}, 3), random_numbers({32}, 4),
+        {random_numbers({9, 12}, 1), random_numbers({32, 12}, 2), random_numbers({32, 8}, 3), random_numbers({32}, 4),
          random_numbers({32}, 5)});
   }
 }

@@ -10,7 +10,8 @@ namespace octet::train {
 struct RunProgress {
   int64_t step = 0, steps = 0;
   double loss = 0, learning_rate = 0, gradient_norm = 0;
-  double validation_loss = 0;  // 0: not measured at this step
+  double validation_loss = 0;       // 0: not measured at this step
+  double validation_accuracy = -1;  // share of examples; -1: not measured, or not a classifier
   double tokens_per_second = 0, seconds_left = 0;
 };
 
@@ -21,6 +22,7 @@ struct RunHooks {
 
 struct RunResult {
   double loss = 0, validation_loss = 0;  // of the last step; of the model that is saved, 0: no validation data
+  double validation_accuracy = -1;       // share of examples; -1: not measured, or not a classifier
   int64_t steps = 0, tokens = 0;
   double tokens_per_second = 0, seconds = 0;
   bool stopped_early = false;
