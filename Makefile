@@ -17,7 +17,7 @@ build:            ## builds build/octet (the default)
 deps:             ## installs what the build and the tests need, by apt
 	@scripts/packages.sh install
 
-demo: deps build  ## deps, build, then compresses a model and shows what it cost (MODEL=DIR TEXT=FILE)
+demo: deps build  ## deps, build, then compresses a model and shows what it cost (MODEL=DIR TEXT=FILE CALIBRATION=FILE)
 	@OCTET=$(BUILD)/octet scripts/demo.sh
 
 sentiment: deps build  ## deps, build, then trains the sentiment classifiers of examples/ in FP32, FP8 and INT8
