@@ -111,11 +111,11 @@ TEST_F(Training, LearnsAndSavesAModelThatScoresAsItsValidation) {
 
 TEST_F(Training, GoesOnAsIfItHadNotBeenKilled) {
   struct Killed {};
-  for (const char* more : {"precision: fp8_delayed\nsteps: 12\n", "precision: int8\nsteps: 12\nrecompute: true\n",
-                           "precision: qat:W8A8_STATIC\nsteps: 12\naccumulate: 2\n",
-                           "precision: qat:W8A8_STATIC+lsq\nsteps: 12\nrecompute: true\n",
-                           "precision: qat:W8A8_ASYM+pact\nsteps: 12\n",
-                           "precision: bf16\nsteps: 12\noptimizer: {state: int8}\n"}) {
+  for (const char* more :
+       {"precision: fp8_delayed\nsteps: 12\n", "precision: int8\nsteps: 12\nrecompute: true\n",
+        "precision: qat:W8A8_STATIC\nsteps: 12\naccumulate: 2\n",
+        "precision: qat:W8A8_STATIC+lsq\nsteps: 12\nrecompute: true\n", "precision: qat:W8A8_ASYM+pact\nsteps: 12\n",
+        "precision: bf16\nsteps: 12\noptimizer: {state: int8}\n"}) {
     SCOPED_TRACE(more);
     std::string text = recipe("whole", more);
     if (text.find("state: int8") != std::string::npos) text.erase(text.find("optimizer: {learning_rate: 3e-3}\n"), 33);
