@@ -40,7 +40,8 @@ std::string progress_text(const train::RunProgress& p) {
 
 int train_model(const Options& options, const Common& common) {
   PeakMemory memory;
-  const train::TrainConfig config = train::read_train_config(options.recipe);
+  const auto processes = train::join_processes();
+  const train::TrainConfig config = train::read_train_config(options.recipe, processes->count());
   Threads threads(common.threads);
   train::RunHooks hooks;
   hooks.begin = [&](const train::MemoryEstimate& estimate, int64_t steps, int64_t resumed_at) {
@@ -49,7 +50,8 @@ int train_model(const Options& options, const Common& common) {
                                 : fmt::format("{} steps", steps));
   };
   hooks.progress = [](const train::RunProgress& p) { print_notice(progress_text(p)); };
-  const train::RunResult result = train::run_training(config, options.resume, threads, hooks);
+  const train::RunResult result = train::run_training(config, options.resume, threads, hooks, processes.get());
+  if (!processes->first()) return 0;
   if (common.json) {
     print_json({{"loss", result.loss},
                 {"validation_loss", result.validation_loss > 0 ? Json(result.validation_loss) : Json(nullptr)},

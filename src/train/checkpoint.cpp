@@ -36,7 +36,7 @@ std::vector<Piece> pieces_of(Trainer& trainer, std::vector<std::vector<float>>& 
         add(prefix + ".scales", DType::F32, {static_cast<int64_t>(moment->scales.size())}, moment->scales.data());
     }
   };
-  auto& parameters = trainer.model().parameters;
+  auto& parameters = trainer.parameters();
   for (size_t i = 0; i < parameters.size(); ++i) add_parameter(parameters[i], trainer.states()[i]);
   auto& learned = trainer.learned();
   for (size_t i = 0; i < learned.size(); ++i) add_parameter(learned[i], trainer.learned_states()[i]);

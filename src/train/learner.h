@@ -31,6 +31,8 @@ class Learner {
  public:
   virtual ~Learner() = default;
   virtual Trainable& model() = 0;
+  /// Trained as well, but no part of the model that is saved.
+  virtual std::span<const Parameter> helpers() const { return {}; }
   /// What training makes smaller: the mean over the batch, [1].
   virtual Tensor loss(Context& ctx, const Batch& batch) = 0;
   /// What validation measures; nothing is recorded.

@@ -23,9 +23,9 @@ double seconds_since(Clock::time_point start) {
 
 /// The trainer of a setup, its linears in the precision.
 std::unique_ptr<Trainer> make_trainer(const TrainConfig& c, const Precision& precision, const Setup& setup,
-                                      Threads& threads) {
-  const TrainerOptions options{c.optimizer, c.weight_decay, c.clip, c.seed};
-  auto trainer = std::make_unique<Trainer>(setup.learner, options, threads);
+                                      Threads& threads, Processes& processes) {
+  const TrainerOptions options{c.optimizer, c.weight_decay, c.clip, c.seed, c.reduce_dtype};
+  auto trainer = std::make_unique<Trainer>(setup.learner, options, threads, &processes);
   if (!precision.scheme) return trainer;
   for (const Weight& weight : trainer->model().linears) {
     if (weight.module() == "lm_head" && !c.head) continue;
@@ -36,8 +36,12 @@ std::unique_ptr<Trainer> make_trainer(const TrainConfig& c, const Precision& pre
 
 class Run {
  public:
-  Run(const TrainConfig& config, Threads& threads, const RunHooks& hooks)
-      : c_(config), threads_(threads), hooks_(hooks), saved_(config.output / "checkpoint.safetensors") {}
+  Run(const TrainConfig& config, Threads& threads, const RunHooks& hooks, Processes& processes)
+      : c_(config),
+        threads_(threads),
+        hooks_(hooks),
+        processes_(processes),
+        saved_(config.output / "checkpoint.safetensors") {}
 
   RunResult run(bool resume) {
     const bool there = fs::exists(saved_);
@@ -46,13 +50,17 @@ class Run {
            c_.output.string());
     }
     prepare();
-    fs::create_directories(c_.output);
     if (there) state_ = load_checkpoint(saved_, *trainer_, state_);
+    processes_.check_agreement(fmt::format("{} {} {}", state_.fingerprint, state_.data, trainer_->steps()),
+                               "recipe, text or checkpoint");
     result_.loss = state_.last_loss;
-    log_.emplace(c_.output, trainer_->steps());
+    if (processes_.first()) {
+      fs::create_directories(c_.output);
+      log_.emplace(c_.output, trainer_->steps());
+    }
     MemoryEstimate memory = setup_.memory;
     memory.other = std::max<int64_t>(0, static_cast<int64_t>(anonymous_bytes()) - memory.weights - memory.optimizer);
-    if (hooks_.begin) hooks_.begin(memory, steps_, trainer_->steps());
+    if (processes_.first() && hooks_.begin) hooks_.begin(memory, steps_, trainer_->steps());
     train();
     return finish();
   }
@@ -70,15 +78,16 @@ class Run {
     schedule_.total_steps = steps_;
     if (c_.warmup >= 0) schedule_.warmup_steps = std::llround(c_.warmup * static_cast<double>(steps_));
     check(schedule_);
-    trainer_ = make_trainer(c_, precision_, setup_, threads_);
+    trainer_ = make_trainer(c_, precision_, setup_, threads_, processes_);
     state_.fingerprint = c_.fingerprint;
     state_.data = setup_.data_hash;
   }
 
+  /// The micro-batches of this process: every process takes the next one in turn.
   std::vector<Batch> batches_of(int64_t step) {
     std::vector<Batch> batches;
-    int64_t position = (step - 1) * c_.batch_size * c_.accumulate;
-    for (int64_t i = 0; i < c_.accumulate; ++i) {
+    for (int64_t i = processes_.rank(); i < c_.accumulate; i += processes_.count()) {
+      int64_t position = ((step - 1) * c_.accumulate + i) * c_.batch_size;
       std::vector<int64_t> numbers(static_cast<size_t>(c_.batch_size));
       for (int64_t& number : numbers) number = order_->at(position++);
       batches.push_back(setup_.train->batch(numbers));
@@ -86,18 +95,33 @@ class Run {
     return batches;
   }
 
+  /// Of examples begin … begin + batch_size - 1, the loss summed over them.
+  Score score_from(int64_t begin) {
+    const int64_t end = std::min(setup_.validation->size(), begin + c_.batch_size);
+    std::vector<int64_t> numbers;
+    for (int64_t i = begin; i < end; ++i) numbers.push_back(i);
+    Score score = trainer_->score(setup_.validation->batch(numbers));
+    score.loss *= static_cast<double>(numbers.size());
+    return score;
+  }
+
+  /// The processes take batches in turn; they are added up in their order.
   Score validation_score() {
-    double loss = 0;
-    int64_t correct = 0;
-    const int64_t n = setup_.validation->size();
-    for (int64_t begin = 0; begin < n; begin += c_.batch_size) {
-      std::vector<int64_t> numbers;
-      for (int64_t i = begin; i < std::min(n, begin + c_.batch_size); ++i) numbers.push_back(i);
-      const Score score = trainer_->score(setup_.validation->batch(numbers));
-      loss += score.loss * static_cast<double>(numbers.size());
-      correct = score.correct < 0 ? -1 : correct + score.correct;
+    const int64_t n = setup_.validation->size(), batches = (n + c_.batch_size - 1) / c_.batch_size;
+    const int64_t turns = (batches + processes_.count() - 1) / processes_.count();
+    std::vector<Score> own;
+    for (int64_t turn = 0; turn < turns; ++turn) {
+      const int64_t batch = turn * processes_.count() + processes_.rank();
+      own.push_back(batch < batches ? score_from(batch * c_.batch_size) : Score());
     }
-    return {loss / static_cast<double>(n), correct};
+    const auto all = in_turns(processes_.gathered(std::span<const Score>(own)), own.size());
+    Score sum{0, all[0].correct < 0 ? -1 : 0};
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      const Score& score = all[static_cast<size_t>(batch)];
+      sum.loss += score.loss;
+      if (sum.correct >= 0) sum.correct += score.correct;
+    }
+    return {sum.loss / static_cast<double>(n), sum.correct};
   }
 
   /// Measures the validation data into the result.
@@ -119,7 +143,7 @@ class Run {
       const Trainer::Step step = trainer_->step(batches, learning_rate);
       seconds += seconds_since(start);
       ++timed;
-      for (const Batch& batch : batches) tokens += batch.tokens();
+      tokens += tokens_of(batches);
       check_course(step.loss);
       RunProgress p{trainer_->steps(), steps_, step.loss, learning_rate, step.gradient_norm};
       p.tokens_per_second = static_cast<double>(tokens) / seconds;
@@ -130,12 +154,20 @@ class Run {
       tell(p);
       result_.loss = state_.last_loss = step.loss;
       const bool last = p.step == steps_ || result_.stopped_early;
-      if (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0))
+      if (processes_.first() && (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0)))
         save_checkpoint(saved_, *trainer_, state_);
     }
     result_.seconds = seconds;
     result_.tokens = tokens;
     result_.tokens_per_second = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+  }
+
+  /// Of all processes.
+  int64_t tokens_of(std::span<const Batch> batches) {
+    int64_t own = 0, sum = 0;
+    for (const Batch& batch : batches) own += batch.tokens();
+    for (const int64_t tokens : processes_.gathered(std::span<const int64_t>(&own, 1))) sum += tokens;
+    return sum;
   }
 
   void validate(RunProgress& p) {
@@ -149,6 +181,7 @@ class Run {
   }
 
   void tell(const RunProgress& p) {
+    if (!processes_.first()) return;
     const bool validated = p.validation_loss > 0;
     std::vector<Scalar> scalars = {{"train/loss", p.loss},
                                    {"train/learning_rate", p.learning_rate},
@@ -184,6 +217,7 @@ class Run {
 
   RunResult finish() {
     if (setup_.validation && result_.validation_loss == 0) measure();
+    if (!processes_.first()) return result_;
     result_.directory = save_result(c_, precision_, trainer_->model(), setup_.config_json, setup_.tokenizer, threads_);
     result_.steps = trainer_->steps();
     return result_;
@@ -192,6 +226,7 @@ class Run {
   const TrainConfig& c_;
   Threads& threads_;
   const RunHooks& hooks_;
+  Processes& processes_;
   const fs::path saved_;
   Precision precision_;
   Setup setup_;
@@ -206,8 +241,10 @@ class Run {
 
 }  // namespace
 
-RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks) {
-  return Run(config, threads, hooks).run(resume);
+RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks,
+                       Processes* processes) {
+  const auto alone = single_process();
+  return Run(config, threads, hooks, processes ? *processes : *alone).run(resume);
 }
 
 }  // namespace octet::train

@@ -3,6 +3,7 @@
 
 #include "train/config.h"
 #include "train/memory.h"
+#include "train/processes.h"
 
 namespace octet::train {
 
@@ -30,7 +31,10 @@ struct RunResult {
 };
 
 /// Trains as the recipe says: from the start, or with `resume` from the checkpoint in its output directory. Throws
-/// Error where there is a checkpoint and `resume` is not set, and for everything that makes training impossible.
-RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks);
+/// Error where there is a checkpoint and `resume` is not set, and for everything that makes training impossible. Of
+/// several `processes` (nullptr: this one alone) each computes its share, all read the same files, and the first writes
+/// and tells.
+RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks,
+                       Processes* processes = nullptr);
 
 }  // namespace octet::train

@@ -73,8 +73,7 @@ void check_model(const DecoderConfig& model, const TrainConfig& config, const To
   }
 }
 
-std::shared_ptr<LanguageModel::Teacher> teacher_of(const TrainConfig& c, const DecoderConfig& student,
-                                                   Threads& threads) {
+std::shared_ptr<Teacher> teacher_of(const TrainConfig& c, const DecoderConfig& student, Threads& threads) {
   const std::string where = (c.teacher / "config.json").string();
   const DecoderConfig config = read_decoder_config(read_json(c.teacher / "config.json"), where);
   if (config.vocabulary != student.vocabulary) {
@@ -87,7 +86,22 @@ std::shared_ptr<LanguageModel::Teacher> teacher_of(const TrainConfig& c, const D
   }
   TrainableParts parts = parts_from(c.teacher);
   parts.recipe = [](const std::string&) { return recipe_named("bf16").linear; };
-  return std::make_shared<LanguageModel::Teacher>(config, parts, threads);
+  return std::make_shared<Teacher>(config, parts, threads);
+}
+
+Distillation distillation_of(const TrainConfig& c, const DecoderConfig& student, Threads& threads) {
+  Distillation d{teacher_of(c, student, threads), c.distillation_weight, c.temperature, c.hidden_weight, {}, c.seed};
+  if (c.hidden_weight == 0) return d;
+  const int64_t layers = d.teacher->config().layers;
+  for (const auto& [own, others] : c.hidden_layers) {
+    if (own < 0 || own > student.layers || others < 0 || others > layers) {
+      fail("{}: distillation: hidden_layers: there is no pair [{}, {}]; the student has {} layers and the teacher {}",
+           c.recipe.string(), own, others, student.layers, layers);
+    }
+    d.pairs.push_back({own, others});
+  }
+  if (d.pairs.empty()) d.pairs = even_pairs(student.layers, layers);
+  return d;
 }
 
 /// Throws Error where the tokenizer does not have the one that the recipe names.
@@ -121,8 +135,8 @@ Setup set_up_language_model(const TrainConfig& c, const Precision& precision, Th
       c.from.empty() ? new_parts(c.seed, json_value<double>(json, "initializer_range", 0.02, where), model.layers)
                      : parts_from(c.from);
   parts.recipe = linear_recipes(c, precision, "lm_head");
-  LanguageModel::Distillation distillation;
-  if (!c.teacher.empty()) distillation = {teacher_of(c, model, threads), c.distillation_weight, c.temperature};
+  Distillation distillation;
+  if (!c.teacher.empty()) distillation = distillation_of(c, model, threads);
   setup.learner = [=](Tape& tape) {
     return std::make_unique<LanguageModel>(model, tape, parts, distillation, c.recompute);
   };

@@ -3,16 +3,20 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "train/gradient_sum.h"
+#include "train/seen.h"
 
 namespace octet::train {
 
-Trainer::Trainer(const MakeLearner& make, const TrainerOptions& options, Threads& threads)
-    : options_(options), threads_(threads), ctx_(threads) {
+Trainer::Trainer(const MakeLearner& make, const TrainerOptions& options, Threads& threads, Processes* processes)
+    : options_(options), threads_(threads), ctx_(threads), processes_(processes ? *processes : *alone_) {
   check(options.optimizer);
   ctx_.tape = &tape_;
   tape_.seed = options.seed;
   learner_ = make(tape_);
-  for (const Parameter& p : model().parameters) states_.emplace_back(options.optimizer, p.value.elements());
+  parameters_ = model().parameters;
+  parameters_.insert(parameters_.end(), learner_->helpers().begin(), learner_->helpers().end());
+  for (const Parameter& p : parameters_) states_.emplace_back(options.optimizer, p.value.elements());
 }
 
 void Trainer::learn(const std::vector<Parameter>& parameters) {
@@ -31,7 +35,7 @@ Score Trainer::score(const Batch& batch) {
 
 void Trainer::check_finite(double loss, double norm) {
   if (std::isfinite(loss) && std::isfinite(norm)) return;
-  for (const Parameter& p : model().parameters) {
+  for (const Parameter& p : parameters_) {
     const Tensor& gradient = tape_.gradient(p.value);
     if (gradient.empty()) continue;
     const double sum = sum_of_squares({gradient.f32(), static_cast<size_t>(gradient.elements())}, threads_);
@@ -44,19 +48,28 @@ void Trainer::check_finite(double loss, double norm) {
 
 /// Of all micro-batches, in their order; gives the mean loss.
 double Trainer::add_gradients(std::span<const Batch> batches) {
-  const auto share = static_cast<float>(1.0 / static_cast<double>(batches.size()));
-  double mean = 0;
+  std::vector<Parameter> trained = parameters_;
+  trained.insert(trained.end(), learned_.begin(), learned_.end());
+  const size_t rounds = batches.size();
+  const double count = static_cast<double>(rounds) * processes_.count();
+  GradientSum sum(processes_, options_.reduce_dtype);
+  std::vector<double> losses;
   for (const Batch& batch : batches) {
     const Tensor loss = learner_->loss(ctx_, batch);
-    mean += loss.f32()[0] / static_cast<double>(batches.size());
-    tape_.backward(ctx_, loss, share);
+    losses.push_back(loss.f32()[0]);
+    tape_.backward(ctx_, loss, static_cast<float>(1 / count));
+    sum.add(ctx_, trained);
   }
+  sum.finish(ctx_, trained);
+  losses = in_turns(processes_.gathered(std::span<const double>(losses)), rounds);
+  double mean = 0;
+  for (const double loss : losses) mean += loss / count;
   return mean;
 }
 
 double Trainer::gradient_norm() {
   double squares = 0;
-  for (const Parameter& p : model().parameters) {
+  for (const Parameter& p : parameters_) {
     const Tensor& gradient = tape_.gradient(p.value);
     if (!gradient.empty())
       squares += sum_of_squares({gradient.f32(), static_cast<size_t>(gradient.elements())}, threads_);
@@ -66,7 +79,7 @@ double Trainer::gradient_norm() {
 
 void Trainer::update(const StepOptions& step) {
   for (size_t i = 0; i < states_.size(); ++i) {
-    Parameter& p = model().parameters[i];
+    Parameter& p = parameters_[i];
     const Tensor& gradient = tape_.gradient(p.value);
     if (gradient.empty()) continue;
     StepOptions own = step;
@@ -103,6 +116,7 @@ Trainer::Step Trainer::step(std::span<const Batch> batches, double learning_rate
   const StepOptions step{learning_rate, 0, clip_coefficient(result.gradient_norm, options_.clip), steps_};
   update(step);
   update_learned(step);
+  share_seen(processes_, model().linears);
   for (const Weight& weight : model().linears) {
     TrainedWeight& w = *weight.trained();
     if (w.aware) w.aware->end_step();

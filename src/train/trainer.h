@@ -8,6 +8,7 @@
 #include "ops/tape.h"
 #include "train/learner.h"
 #include "train/optimizer.h"
+#include "train/processes.h"
 
 namespace octet::train {
 
@@ -16,6 +17,7 @@ struct TrainerOptions {
   double weight_decay = 0;  // of what is_decayed()
   double clip = 1;          // largest norm of the gradient; 0: any
   uint64_t seed = 1;
+  DType reduce_dtype = DType::F32;  // in which gradients are summed over micro-batches
 };
 
 /// A model, its optimizer's state and the number of steps done: what a checkpoint holds.
@@ -23,13 +25,15 @@ class Trainer {
  public:
   /// Makes a learner whose numbers are parameters of the tape.
   using MakeLearner = std::function<std::unique_ptr<Learner>(Tape&)>;
-  Trainer(const MakeLearner& make, const TrainerOptions& options, Threads& threads);
+  /// `processes` nullptr: this one alone.
+  Trainer(const MakeLearner& make, const TrainerOptions& options, Threads& threads, Processes* processes = nullptr);
 
   struct Step {
     double loss = 0, gradient_norm = 0;
   };
-  /// One step from the mean gradient of the micro-batches, in their order. Throws Error naming step and tensor where
-  /// the loss or a gradient is not finite; the weights are as before then.
+  /// One step from the mean gradient of the micro-batches, in their order: the first of each process, the second of
+  /// each … Every process gives as many. Throws Error naming step and tensor where the loss or a gradient is not
+  /// finite; the weights are as before then.
   Step step(std::span<const Batch> batches, double learning_rate);
 
   /// How the model does on a batch, without a way back.
@@ -44,6 +48,8 @@ class Trainer {
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
   Trainable& model() { return learner_->model(); }
+  /// The model's, and what is learned to help it.
+  std::vector<Parameter>& parameters() { return parameters_; }
   std::vector<OptimizerState>& states() { return states_; }
   const TrainerOptions& options() const { return options_; }
   Tape& tape() { return tape_; }
@@ -58,7 +64,10 @@ class Trainer {
   Threads& threads_;
   Tape tape_;
   Context ctx_;
+  const std::unique_ptr<Processes> alone_ = single_process();
+  Processes& processes_;
   std::unique_ptr<Learner> learner_;
+  std::vector<Parameter> parameters_;
   std::vector<OptimizerState> states_;
   std::vector<Parameter> learned_;
   std::vector<OptimizerState> learned_states_;
