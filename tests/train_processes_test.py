@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from octet_program import OCTET, ROOT
 from train_program import TrainTest
@@ -79,7 +80,7 @@ class Processes(TrainTest):
         saved = self.folder / "killed" / "checkpoint.safetensors"
         while run.poll() is None and not saved.exists():
             time.sleep(0.002)
-        children = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         self.assertEqual(len(children), 2)
         os.kill(int(children[1]), signal.SIGKILL)
         self.assertEqual(self.lines_of_failure(run), [])
