@@ -83,6 +83,7 @@ void Trainer::update(const StepOptions& step) {
     const Tensor& gradient = tape_.gradient(p.value);
     if (gradient.empty()) continue;
     StepOptions own = step;
+    own.tensor = static_cast<uint32_t>(i);
     if (is_decayed(p.name, static_cast<int64_t>(p.value.shape().size()))) own.weight_decay = options_.weight_decay;
     const auto n = static_cast<size_t>(p.value.elements());
     optimizer_step(options_.optimizer, own, {p.value.f32(), n}, {gradient.f32(), n}, states_[i], threads_);
@@ -100,7 +101,9 @@ void Trainer::update_learned(const StepOptions& step) {
       logarithms[j] = std::log(value[j]);
       slopes[j] = gradient.f32()[j] / value[j];  // a small step then changes the number as it would without logarithms
     }
-    optimizer_step(options_.optimizer, step, logarithms, slopes, learned_states_[i], threads_);
+    StepOptions own = step;
+    own.tensor = static_cast<uint32_t>(states_.size() + i);
+    optimizer_step(options_.optimizer, own, logarithms, slopes, learned_states_[i], threads_);
     for (size_t j = 0; j < n; ++j) value[j] = std::exp(logarithms[j]);
   }
 }
@@ -113,7 +116,8 @@ Trainer::Step Trainer::step(std::span<const Batch> batches, double learning_rate
   result.gradient_norm = gradient_norm();
   check_finite(result.loss, result.gradient_norm);
   ++steps_;
-  const StepOptions step{learning_rate, 0, clip_coefficient(result.gradient_norm, options_.clip), steps_};
+  const StepOptions step{learning_rate, 0, clip_coefficient(result.gradient_norm, options_.clip), steps_,
+                         options_.seed};
   update(step);
   update_learned(step);
   share_seen(processes_, model().linears);
