@@ -13,20 +13,21 @@ namespace octet {
 
 struct TensorPool::Store {
   ~Store() {
-    for (auto& [bytes, free] : unused) {
-      for (void* memory : free) std::free(memory);
-    }
+    for (auto& [bytes, memory] : unused) std::free(memory);
   }
 
-  void* take(size_t size) {
+  /// At least `size` bytes; `size` becomes what they are. Texts of other lengths want other sizes: what is half as
+  /// large again will do, and before more is asked of the system as much that fits nothing goes back to it.
+  void* take(size_t& size) {
     {
       std::lock_guard lock(mutex);
-      auto& free = unused[size];
-      if (!free.empty()) {
-        void* memory = free.back();
-        free.pop_back();
+      if (const auto found = unused.lower_bound(size); found != unused.end() && found->first <= size + size / 2) {
+        void* memory = found->second;
+        size = found->first;
+        unused.erase(found);
         return memory;
       }
+      for (size_t released = 0; released < size && !unused.empty();) released += release_largest();
       bytes += static_cast<int64_t>(size);
     }
     constexpr size_t kHugePage = size_t{2} << 20;
@@ -36,13 +37,22 @@ struct TensorPool::Store {
     return memory;
   }
 
+  size_t release_largest() {
+    const auto last = std::prev(unused.end());
+    const size_t size = last->first;
+    std::free(last->second);
+    unused.erase(last);
+    bytes -= static_cast<int64_t>(size);
+    return size;
+  }
+
   void give_back(void* memory, size_t size) {
     std::lock_guard lock(mutex);
-    unused[size].push_back(memory);
+    unused.emplace(size, memory);
   }
 
   std::mutex mutex;
-  std::map<size_t, std::vector<void*>> unused;
+  std::multimap<size_t, void*> unused;
   int64_t bytes = 0;
 };
 
@@ -51,7 +61,7 @@ TensorPool::TensorPool() : store_(std::make_shared<Store>()) {}
 Tensor TensorPool::make(Shape shape, DType dtype) {
   const auto wanted = static_cast<size_t>(elements_of(shape) * bytes_of(dtype));
   constexpr size_t kLine = 64;
-  const size_t size = std::max<size_t>(1, (wanted + kLine - 1) / kLine) * kLine;
+  size_t size = std::max<size_t>(1, (wanted + kLine - 1) / kLine) * kLine;
   void* memory = store_->take(size);
   std::shared_ptr<const void> owner(
       memory, [store = store_, size](const void* p) { store->give_back(const_cast<void*>(p), size); });

@@ -14,7 +14,7 @@ class TensorPool {
  public:
   TensorPool();
   Tensor make(Shape shape, DType dtype = DType::F32);
-  int64_t bytes() const;  // taken from the system so far
+  int64_t bytes() const;  // of the system's that it holds, in use or not
   struct Store;
 
  private:

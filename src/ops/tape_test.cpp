@@ -200,6 +200,14 @@ TEST(Tape, HandsMemoryOutAgain) {
   EXPECT_EQ(tape.pool().bytes() <= bytes + 64 * 64 * 4, true);
 }
 
+TEST(Tape, HoldsNoMemoryForEveryLengthItHasSeen) {
+  TensorPool pool;
+  for (int64_t length = 1; length <= 200; ++length) {
+    const Tensor one = pool.make({length * 37 % 200 + 1, 64}), other = pool.make({length, 64});
+  }
+  EXPECT_LE(pool.bytes(), 3 * 200 * 64 * 4);
+}
+
 TEST(Tape, RefusesWhatItCannotDifferentiate) {
   Threads threads(1);
   Context ctx(threads);
