@@ -16,19 +16,20 @@ struct TensorPool::Store {
     for (auto& [bytes, memory] : unused) std::free(memory);
   }
 
-  /// At least `size` bytes; `size` becomes what they are. Texts of other lengths want other sizes: what is half as
-  /// large again will do, and before more is asked of the system as much that fits nothing goes back to it.
+  /// At least `size` bytes; `size` becomes what they are. Steps alike find the very sizes of the step before. Where
+  /// texts of other lengths want other sizes, no more is held than half as much again as was ever in use.
   void* take(size_t& size) {
     {
       std::lock_guard lock(mutex);
-      if (const auto found = unused.lower_bound(size); found != unused.end() && found->first <= size + size / 2) {
-        void* memory = found->second;
+      most_in_use = std::max(most_in_use, in_use + size);
+      const size_t most = most_in_use + most_in_use / 2;
+      const size_t largest = in_use + free + size > most ? size + size / 2 : size;
+      if (const auto found = unused.lower_bound(size); found != unused.end() && found->first <= largest) {
         size = found->first;
-        unused.erase(found);
-        return memory;
+        return take_out(found);
       }
-      for (size_t released = 0; released < size && !unused.empty();) released += release_largest();
-      bytes += static_cast<int64_t>(size);
+      while (!unused.empty() && in_use + free + size > most) std::free(take_out(std::prev(unused.end()), false));
+      in_use += size;
     }
     constexpr size_t kHugePage = size_t{2} << 20;
     void* memory = nullptr;
@@ -37,23 +38,24 @@ struct TensorPool::Store {
     return memory;
   }
 
-  size_t release_largest() {
-    const auto last = std::prev(unused.end());
-    const size_t size = last->first;
-    std::free(last->second);
-    unused.erase(last);
-    bytes -= static_cast<int64_t>(size);
-    return size;
+  void* take_out(std::multimap<size_t, void*>::iterator block, bool to_use = true) {
+    const auto [size, memory] = *block;
+    free -= size;
+    if (to_use) in_use += size;
+    unused.erase(block);
+    return memory;
   }
 
   void give_back(void* memory, size_t size) {
     std::lock_guard lock(mutex);
+    in_use -= size;
+    free += size;
     unused.emplace(size, memory);
   }
 
   std::mutex mutex;
   std::multimap<size_t, void*> unused;
-  int64_t bytes = 0;
+  size_t in_use = 0, free = 0, most_in_use = 0;  // bytes
 };
 
 TensorPool::TensorPool() : store_(std::make_shared<Store>()) {}
@@ -69,7 +71,7 @@ Tensor TensorPool::make(Shape shape, DType dtype) {
 }
 
 int64_t TensorPool::bytes() const {
-  return store_->bytes;
+  return static_cast<int64_t>(store_->in_use + store_->free);
 }
 
 Tape::Tape() : operands_(std::make_unique<Operands>()) {}

@@ -50,7 +50,7 @@ MemoryEstimate estimate_memory(const DecoderConfig& c, const TrainConfig& train)
   estimate.activations = kFloat * (layers + head + back);
   // Operands of the head are the largest: dlogitsᵀ and the head or its input.
   const int64_t left = std::max(m * c.vocabulary, m * c.intermediate);
-  const int64_t bytes = train.precision != "fp32" && train.head ? 2 : kFloat;
+  const int64_t bytes = train.precision == "fp32" ? kFloat : 2;
   estimate.operands = bytes * (left + largest + m * std::max(c.hidden, c.intermediate));
   return estimate;
 }
