@@ -24,9 +24,11 @@ struct Options {
 std::string memory_line(const train::MemoryEstimate& m) {
   const auto text = [](int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
   return fmt::format(
-      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}",
+      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}, program "
+      "and "
+      "text {}",
       human_count(static_cast<double>(m.parameters)), text(m.total()), text(m.weights), text(m.gradients),
-      text(m.optimizer), text(m.activations), text(m.operands));
+      text(m.optimizer), text(m.activations), text(m.operands), text(m.other));
 }
 
 std::string progress_text(const train::RunProgress& p) {
@@ -43,14 +45,18 @@ int train_model(const Options& options, const Common& common) {
   const auto processes = train::join_processes();
   const train::TrainConfig config = train::read_train_config(options.recipe, processes->count());
   Threads threads(common.threads);
+  std::optional<Progress> bar;
   train::RunHooks hooks;
   hooks.begin = [&](const train::MemoryEstimate& estimate, int64_t steps, int64_t resumed_at) {
     print_notice(memory_line(estimate));
     print_notice(resumed_at > 0 ? fmt::format("going on after step {} of {}", resumed_at, steps)
                                 : fmt::format("{} steps", steps));
+    bar.emplace("training", static_cast<uint64_t>(steps - resumed_at), "steps");
   };
+  hooks.step = [&] { bar->advance(); };
   hooks.progress = [](const train::RunProgress& p) { print_notice(progress_text(p)); };
   const train::RunResult result = train::run_training(config, options.resume, threads, hooks, processes.get());
+  bar.reset();
   if (!processes->first()) return 0;
   if (common.json) {
     print_json({{"loss", result.loss},

@@ -192,6 +192,7 @@ class Run {
     const auto misfits = misfit_shares(*trainer_);
     for (const MisfitShare& m : misfits) scalars.push_back({m.tag, m.share});
     log_->record(p.step, scalars);
+    if (hooks_.step) hooks_.step();
     if (hooks_.progress && (validated || p.step % c_.log_every == 0 || p.step == steps_)) hooks_.progress(p);
   }
 

@@ -18,7 +18,8 @@ struct RunProgress {
 
 struct RunHooks {
   std::function<void(const MemoryEstimate&, int64_t steps, int64_t resumed_at)> begin;
-  std::function<void(const RunProgress&)> progress;
+  std::function<void()> step;                        // one is done
+  std::function<void(const RunProgress&)> progress;  // every log_every steps, and where the loss was validated
 };
 
 struct RunResult {
