@@ -81,10 +81,22 @@ int train_model(const Options& options, const Common& common) {
   return 0;
 }
 
+constexpr const char* kSmallRecipe = R"(
+
+A recipe, with all that it must say (octet train-tokenizer makes a tokenizer)
+  output: runs/stories
+  tokenizer: tokenizer
+  model: {hidden_size: 256, intermediate_size: 640, num_hidden_layers: 4, num_attention_heads: 4}
+  precision: bf16
+  data: {train: stories.txt, sequence_length: 256}
+  steps: 500)";
+
 std::string precision_table() {
   std::string text = "\n\nPrecisions";
   for (const train::Recipe& recipe : train::recipes()) text += fmt::format("\n  {:<12} {}", recipe.name, recipe.help);
-  return text;
+  return text +
+         "\n  qat:SCHEME   quantization-aware for a scheme of octet compress; +lsq learns step sizes, +pact clipping"
+         "\n\nEvery field of a recipe is in docs/training.md.";
 }
 
 }  // namespace
@@ -103,7 +115,7 @@ Run add_train(CLI::App& app) {
   app.add_option("--report", options->report, "with --compare: write a page with the curves over each other")
       ->type_name("FILE.html")
       ->needs(compare);
-  app.footer(app.get_footer() + precision_table());
+  app.footer(app.get_footer() + kSmallRecipe + precision_table());
   return [options](const Common& common) {
     if (!options->compare.empty()) return compare_runs(options->compare, options->report, common);
     if (options->recipe.empty()) throw UsageError("give a RECIPE to train by, or --compare and the runs to compare");
