@@ -30,6 +30,7 @@ void round_stochastically(std::span<const float> map, const RandomStream& random
   for (int64_t begin = 0; begin < n; begin += kPerBlock) {
     const auto words = random.block(static_cast<uint64_t>((at + begin) / kPerBlock));
     for (int64_t i = begin; i < std::min(n, begin + kPerBlock); ++i) {
+      if (!(x[i] <= map.back())) continue;  // not a number, or beyond the last one
       const auto word = static_cast<size_t>(i - begin);
       const float share = (static_cast<float>(words[word / 2] >> (16 * (word % 2)) & 0xFFFF) + 0.5f) * 0x1p-16f;
       const int nearest = codes[i];
