@@ -14,6 +14,10 @@ Precision precision_named(std::string_view name) {
   if (!name.starts_with(kAware)) return {recipe_named(name).linear};
   const Scheme& scheme = scheme_named(name.substr(kAware.size()));
   if (!scheme.weights) throw UsageError(fmt::format("{}: this scheme quantizes nothing", name));
+  if (scheme.non_linear()) {
+    throw UsageError(
+        fmt::format("{}: {} rounds to codes that are no even steps, which is not trained", name, scheme.name));
+  }
   return {recipe_named("bf16").linear, &scheme};
 }
 
