@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 CMAKE_BUILD = cmake --build $(1) -j $(JOBS)
 
-.PHONY: all build deps demo test test-long fuzz bench tsan install clean help
+.PHONY: all build deps demo sentiment test test-long fuzz bench tsan install clean help
 .NOTPARALLEL:
 all: build
 
@@ -17,8 +17,11 @@ build:            ## builds build/octet (the default)
 deps:             ## installs what the build and the tests need, by apt
 	@scripts/packages.sh install
 
-demo: deps build  ## deps, build, then compresses a model and shows what it cost (MODEL=DIR TEXT=FILE)
+demo: deps build  ## deps, build, then compresses a model and shows what it cost (MODEL=DIR TEXT=FILE CALIBRATION=FILE)
 	@OCTET=$(BUILD)/octet scripts/demo.sh
+
+sentiment: deps build  ## deps, build, then trains the sentiment classifiers of examples/ in FP32, FP8 and INT8
+	@OCTET=$(BUILD)/octet python3 examples/sentiment/sentiment.py
 
 test: deps        ## deps, build, then every test, as released and under the address and undefined-behaviour sanitizers
 	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release

@@ -1,26 +1,22 @@
 #!/usr/bin/env bash
 # The main job, end to end: compress a model to W8A8 and FP8_DYNAMIC, say what it cost, and let all three write.
-#   MODEL=DIR TEXT=FILE PROMPT=TEXT OCTET=build/octet scripts/demo.sh
+# Without MODEL it is the project's own, calibrated on a text that is not the one it is measured with.
+#   MODEL=DIR TEXT=FILE CALIBRATION=FILE PROMPT=TEXT OUT=DIR OCTET=build/octet scripts/demo.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+own=assets/octet-stories
 octet=${OCTET:-build/octet}
-model=${MODEL:-../shared/data/models/stories260K}
-text=${TEXT:-../shared/data/text/tinystories.sample.txt}
+model=${MODEL:-$own}
+text=${TEXT:-$own/held-out.txt}
+calibration=${CALIBRATION:-}
+[[ -z ${MODEL:-} && -z $calibration ]] && calibration=$own/calibration.txt
 prompt=${PROMPT:-Once upon a time}
-out=build/demo
+out=${OUT:-build/demo}
 
-if [[ ! -e $model/config.json ]]; then
-  [[ -n ${MODEL:-} ]] && { echo "MODEL=$MODEL: there is no config.json; MODEL is a Hugging Face directory" >&2; exit 1; }
-  cat <<END
-Octet is built: $octet. There is no model here to show it on.
-Give a Hugging Face directory (config.json, tokenizer.json, *.safetensors) and a text to measure with:
-
-  make demo MODEL=path/to/model TEXT=path/to/text.txt
-END
-  exit 0
-fi
+[[ -e $model/config.json ]] || { echo "MODEL=$model: there is no config.json; MODEL is a Hugging Face directory" >&2; exit 1; }
 [[ -r $text ]] || { echo "TEXT=$text: cannot be read; give a file of text to measure with: make demo TEXT=FILE" >&2; exit 1; }
+[[ -z $calibration || -r $calibration ]] || { echo "CALIBRATION=$calibration: cannot be read; give a file of text to calibrate on" >&2; exit 1; }
 
 bold() { [[ -t 1 && -z ${NO_COLOR:-} ]] && printf '\n\033[1m%s\033[0m\n' "$1" || printf '\n%s\n' "$1"; }
 # The last number under a key: objects of a baseline come first.
@@ -37,9 +33,10 @@ row() {  # name, eval's JSON, bench's JSON
 }
 
 mkdir -p "$out"
+watched=(${calibration:+--calibration "$calibration"})
 for scheme in W8A8 FP8_DYNAMIC; do
-  bold "octet compress $model --scheme $scheme -o $out/$scheme"
-  "$octet" compress "$model" --scheme "$scheme" -o "$out/$scheme" --force
+  bold "octet compress $model --scheme $scheme${watched[*]:+ ${watched[*]}} -o $out/$scheme"
+  "$octet" compress "$model" --scheme "$scheme" ${watched[@]+"${watched[@]}"} -o "$out/$scheme" --force
 done
 
 bold "Measuring on $text"

@@ -17,7 +17,7 @@ PLAIN_HEADERS = {"immintrin.h", "arm_neon.h", "stdint.h", "stddef.h", "cstdint",
 def rooms():
     """The rooms in the order of CMakeLists.txt; the command line comes last."""
     text = (ROOT / "CMakeLists.txt").read_text()
-    return re.findall(r"^octet_room\((\w+)", text, re.MULTILINE) + ["cli"]
+    return [*dict.fromkeys(re.findall(r"^ *octet_room\((\w+)", text, re.MULTILINE)), "cli"]
 
 
 def includes(path):

@@ -98,9 +98,13 @@ class Compare(Files):
         page = self.folder / "page.html"
         text = self.succeeds("train", "--compare", first, second, "--report", page).decode()
         self.assertIn("2.7500 (+10.000 %)", text)
+        gaps = [25 / (2 + 1 / step) for step in range(1, 101)]
+        self.assertIn(f"{sum(gaps) / 100:+.3f} %", text)
         self.assertIn("Gap of the validation loss", page.read_text())
         runs = self.json_of("train", "--compare", second, first)["runs"]
         self.assertEqual([(run["name"], run["validation_loss"], run["steps"]) for run in runs], [("fp8", 2.75, 100), ("bf16", 2.5, 100)])
+        self.assertEqual(runs[0]["mean_gap_percent"], 0)
+        self.assertAlmostEqual(runs[1]["end_gap_percent"], sum(-25 / (2.25 + 1 / step) for step in range(96, 101)) / 5)
 
     def test_bad_input_is_refused_in_one_line(self):
         self.assertIn("metrics.csv", self.fails(1, "train", "--compare", self.folder))

@@ -8,6 +8,7 @@
 #include "base/output.h"
 #include "base/progress.h"
 #include "base/units.h"
+#include "cli/eval_classifier.h"
 #include "cli/eval_report.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -20,7 +21,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::string text, baseline, report;
+  std::string text, data, baseline, report;
   PerplexityOptions perplexity;
 };
 
@@ -81,6 +82,11 @@ void check_report(const std::string& file) {
 }
 
 int eval(const Options& options, const Common& common) {
+  const auto classifier = classifier_line(options.model.model);
+  if (classifier && options.data.empty()) fail("{}", *classifier);
+  if (classifier) return eval_classifier(options.model.model, options.data, common);
+  if (!options.data.empty()) throw UsageError("--data is for classifiers; this model predicts a --text");
+  if (options.text.empty()) throw UsageError("--text is required");
   check_report(options.report);
   PeakMemory memory;
   Threads threads(common.threads);
@@ -130,7 +136,10 @@ int eval(const Options& options, const Common& common) {
 Run add_eval(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   add_model_options(app, options->model);
-  app.add_option("--text", options->text, "the text to predict; - for standard input")->required()->type_name("FILE");
+  auto* text = app.add_option("--text", options->text, "the text to predict; - for standard input")->type_name("FILE");
+  app.add_option("--data", options->data, "of a classifier: labelled documents, JSONL or TSV")
+      ->type_name("FILE.tsv")
+      ->excludes(text);
   app.add_option("--baseline", options->baseline,
                  "compare with this model: KL divergence, top-1 agreement, perplexity ratio")
       ->type_name("MODEL");

@@ -4,9 +4,11 @@
 
 #include "base/json.h"
 #include "base/units.h"
+#include "cli/eval_classifier.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "models/architectures.h"
+#include "models/classifier.h"
 #include "models/load.h"
 #include "report/text_table.h"
 
@@ -74,10 +76,42 @@ Summary summarize(const Checkpoint& checkpoint, const DecoderConfig& config,
   return summary;
 }
 
+/// Of a classifier: its tensors, and one line about what it can do.
+int inspect_classifier(const Checkpoint& checkpoint, const Json& json, const std::string& line, const Common& common) {
+  report::TextTable table({"tensor", "shape", "dtype", "size"});
+  Summary summary;
+  for (const std::string& name : checkpoint.names()) {
+    const TensorInfo& info = checkpoint.info(name);
+    summary.parameters += elements_of(info.shape);
+    summary.bytes += info.bytes;
+    summary.tensors.push_back(
+        {{"name", name}, {"shape", info.shape}, {"dtype", name_of(info.dtype)}, {"bytes", info.bytes}});
+    table.add({name, octet::text_of(info.shape), std::string(name_of(info.dtype)),
+               human_bytes(static_cast<double>(info.bytes))});
+  }
+  if (common.json) {
+    const ClassifierConfig config = read_classifier_config(json, "config.json");
+    print_json({{"architecture", classifier_kind_of(json)->architecture},
+                {"parameters", summary.parameters},
+                {"bytes", summary.bytes},
+                {"classes", config.classes},
+                {"labels", config.labels},
+                {"vocabulary", config.vocabulary},
+                {"positions", config.max_positions},
+                {"tensors", summary.tensors}});
+    return 0;
+  }
+  print(table.text(Paint(1)));
+  print(fmt::format("\n{}\n{} parameters, {}\n", line, human_count(static_cast<double>(summary.parameters)),
+                    human_bytes(static_cast<double>(summary.bytes))));
+  return 0;
+}
+
 int inspect(const Options& options, const Common& common) {
   const Checkpoint checkpoint = Checkpoint::open(options.model);
   const std::string where = (checkpoint.directory() / "config.json").string();
   const Json json = parse_json(checkpoint.config_text(), where);
+  if (const auto line = classifier_line(options.model)) return inspect_classifier(checkpoint, json, *line, common);
   const DecoderConfig config = read_decoder_config(json, where);
   const auto quantization = read_quantization_config(json, where);
   report::TextTable table({"tensor", "shape", "dtype", "size", "scheme"});

@@ -24,14 +24,17 @@ struct Options {
 std::string memory_line(const train::MemoryEstimate& m) {
   const auto text = [](int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
   return fmt::format(
-      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}",
+      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}, program "
+      "and "
+      "text {}",
       human_count(static_cast<double>(m.parameters)), text(m.total()), text(m.weights), text(m.gradients),
-      text(m.optimizer), text(m.activations), text(m.operands));
+      text(m.optimizer), text(m.activations), text(m.operands), text(m.other));
 }
 
 std::string progress_text(const train::RunProgress& p) {
   std::string text = fmt::format("step {}/{}  loss {:.4f}", p.step, p.steps, p.loss);
   if (p.validation_loss > 0) text += fmt::format("  validation {:.4f}", p.validation_loss);
+  if (p.validation_accuracy >= 0) text += fmt::format("  accuracy {:.2f} %", 100 * p.validation_accuracy);
   return text + fmt::format("  rate {:.2e}  {} tokens/s  {}  {} left", p.learning_rate,
                             human_count(p.tokens_per_second), human_bytes(static_cast<double>(anonymous_bytes())),
                             clock_time(p.seconds_left));
@@ -39,19 +42,26 @@ std::string progress_text(const train::RunProgress& p) {
 
 int train_model(const Options& options, const Common& common) {
   PeakMemory memory;
-  const train::TrainConfig config = train::read_train_config(options.recipe);
+  const auto processes = train::join_processes();
+  const train::TrainConfig config = train::read_train_config(options.recipe, processes->count());
   Threads threads(common.threads);
+  std::optional<Progress> bar;
   train::RunHooks hooks;
   hooks.begin = [&](const train::MemoryEstimate& estimate, int64_t steps, int64_t resumed_at) {
     print_notice(memory_line(estimate));
     print_notice(resumed_at > 0 ? fmt::format("going on after step {} of {}", resumed_at, steps)
                                 : fmt::format("{} steps", steps));
+    bar.emplace("training", static_cast<uint64_t>(steps - resumed_at), "steps");
   };
+  hooks.step = [&] { bar->advance(); };
   hooks.progress = [](const train::RunProgress& p) { print_notice(progress_text(p)); };
-  const train::RunResult result = train::run_training(config, options.resume, threads, hooks);
+  const train::RunResult result = train::run_training(config, options.resume, threads, hooks, processes.get());
+  bar.reset();
+  if (!processes->first()) return 0;
   if (common.json) {
     print_json({{"loss", result.loss},
                 {"validation_loss", result.validation_loss > 0 ? Json(result.validation_loss) : Json(nullptr)},
+                {"validation_accuracy", result.validation_accuracy >= 0 ? Json(result.validation_accuracy) : Json()},
                 {"steps", result.steps},
                 {"tokens", result.tokens},
                 {"tokens_per_second", result.tokens_per_second},
@@ -65,15 +75,28 @@ int train_model(const Options& options, const Common& common) {
   std::string text = fmt::format("{}: {} steps{}, loss {:.4f}", printable(result.directory.string()), result.steps,
                                  result.stopped_early ? " (stopped early)" : "", result.loss);
   if (result.validation_loss > 0) text += fmt::format(", validation loss {:.4f}", result.validation_loss);
+  if (result.validation_accuracy >= 0) text += fmt::format(", accuracy {:.2f} %", 100 * result.validation_accuracy);
   print(text + fmt::format(", {} tokens/s, {} of memory\n", human_count(result.tokens_per_second),
                            human_bytes(static_cast<double>(memory.peak_anonymous_bytes()))));
   return 0;
 }
 
+constexpr const char* kSmallRecipe = R"(
+
+A recipe, with all that it must say (octet train-tokenizer makes a tokenizer)
+  output: runs/stories
+  tokenizer: tokenizer
+  model: {hidden_size: 256, intermediate_size: 640, num_hidden_layers: 4, num_attention_heads: 4}
+  precision: bf16
+  data: {train: stories.txt, sequence_length: 256}
+  steps: 500)";
+
 std::string precision_table() {
   std::string text = "\n\nPrecisions";
   for (const train::Recipe& recipe : train::recipes()) text += fmt::format("\n  {:<12} {}", recipe.name, recipe.help);
-  return text;
+  return text +
+         "\n  qat:SCHEME   quantization-aware for a scheme of octet compress; +lsq learns step sizes, +pact clipping"
+         "\n\nEvery field of a recipe is in docs/training.md.";
 }
 
 }  // namespace
@@ -92,7 +115,7 @@ Run add_train(CLI::App& app) {
   app.add_option("--report", options->report, "with --compare: write a page with the curves over each other")
       ->type_name("FILE.html")
       ->needs(compare);
-  app.footer(app.get_footer() + precision_table());
+  app.footer(app.get_footer() + kSmallRecipe + precision_table());
   return [options](const Common& common) {
     if (!options->compare.empty()) return compare_runs(options->compare, options->report, common);
     if (options->recipe.empty()) throw UsageError("give a RECIPE to train by, or --compare and the runs to compare");

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/escape.h"
@@ -19,12 +20,19 @@ Json last_of(const train::Curve& curve) {
   return curve.values.empty() ? Json(nullptr) : Json(curve.values.back());
 }
 
+Json number_or_null(double x) {
+  return std::isfinite(x) ? Json(x) : Json(nullptr);
+}
+
 Json json_of(const std::vector<train::RunCurves>& runs) {
   Json list = Json::array();
   for (const train::RunCurves& run : runs) {
+    const train::MeanGap gap = train::mean_of(train::gap_of(run, runs[0], "train/loss"));
     list.push_back({{"name", run.name},
                     {"steps", static_cast<int64_t>(run["train/loss"].steps.back())},
                     {"loss", run.final_loss()},
+                    {"mean_gap_percent", number_or_null(gap.whole)},
+                    {"end_gap_percent", number_or_null(gap.end)},
                     {"validation_loss", last_of(run["validation/loss"])},
                     {"seconds", run.seconds}});
   }

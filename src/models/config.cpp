@@ -7,38 +7,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "models/architectures.h"
+#include "models/classifier.h"
+#include "models/config_reader.h"
 
 namespace octet {
 namespace {
 
-constexpr int64_t kMaxWidth = int64_t{1} << 22;
-constexpr int64_t kMaxLayers = 4096;
-constexpr int64_t kMaxPositions = int64_t{1} << 32;
-
-// One reader for config.json: it knows the place for its messages.
-struct Reader {
-  const Json& json;
-  const std::string& where;
-
-  template <typename T>
-  T value(const char* key, const T& fallback) const {
-    return json_value<T>(json, key, fallback, where);
-  }
-  int64_t count(const char* key, int64_t fallback, int64_t most) const {
-    const auto n = value<int64_t>(key, fallback);
-    if (n < 1 || n > most) fail("{}: {} is {}; it must be between 1 and {}", where, key, n, most);
-    return n;
-  }
-  int64_t required(const char* key, int64_t most) const {
-    if (!json.contains(key) || json[key].is_null()) fail("{}: {} is missing", where, key);
-    return count(key, 0, most);
-  }
-  double positive(const char* key, double fallback) const {
-    const auto x = value<double>(key, fallback);
-    if (!std::isfinite(x) || x <= 0) fail("{}: {} is {}; it must be a positive number", where, key, x);
-    return x;
-  }
-};
+using Reader = ConfigReader;
 
 std::string shown(const Json& value) {
   return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 60);
@@ -54,6 +29,10 @@ const Architecture& read_architecture(const Reader& config) {
   const auto& name = (*found)[0].get_ref<const std::string&>();
   for (const auto& row : architectures()) {
     if (row.name == name) return row;
+  }
+  if (const ClassifierKind* kind = classifier_kind_of(config.json)) {
+    fail("{}: {} is {}: octet eval --data measures it and octet train goes on with it, it writes no text", config.where,
+         name, kind->what);
   }
   fail("{}: the architecture {} is not supported; supported are {}", config.where, shown((*found)[0]),
        fmt::join(supported, ", "));

@@ -113,13 +113,14 @@ TEST(PyTorchGradients, OfOperations) {
   check(goldens, "kl", [&](Context& c, const auto& in) { return kl_divergence(c, in[0], goldens["kl.teacher"], 2); });
   check(goldens, "lstm", [&](Context& c, const auto& in) {
     const Tensor x = in[0].reshaped({27, 20});
-    return lstm(c, x, 3, {Weight("w", in[1], in[3], recipe, 0), in[2], in[4]});
+    return lstm(c, x, std::vector<int64_t>{9, 9, 9},
+                {Weight("w", in[1], in[3], recipe, 0), Weight("h", in[2], in[4], recipe, 1)});
   });
 }
 
 struct Trained {
   Tape tape;
-  Trainable model;
+  TrainableDecoder model;
 };
 
 std::unique_ptr<Trained> load(const std::string& name, const LinearRecipe& recipe = {}) {

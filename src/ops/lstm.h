@@ -9,18 +9,18 @@ namespace octet {
 /// A long short-term memory (Hochreiter, Schmidhuber 1997) as PyTorch has it: gates i, f, g, o in this order.
 struct Lstm {
   Weight input;   // [4H,D] with bias
-  Tensor hidden;  // F32 [4H,H]
-  Tensor bias;    // F32 [4H] of the hidden side
+  Weight hidden;  // [4H,H] with bias
 };
 
-/// x [B·T,D], sequences one after another → the hidden states [B·T,H], from 0 on. The products with the input are one
-/// linear() of its weight's recipe; those with the hidden state are in F32.
-Tensor lstm(Context& ctx, const Tensor& x, int64_t batch, const Lstm& weights);
+/// x [M,D], sequences of these lengths one after another → the hidden states [M,H], each sequence from 0 on. The
+/// products with the input are one linear(), those with the hidden state one a position; both as the recipes of their
+/// weights say, which are trained. Nothing is padded.
+Tensor lstm(Context& ctx, const Tensor& x, std::span<const int64_t> lengths, const Lstm& weights);
 
-/// Rows of x [B·T,D] at the last position of each sequence, lengths in 1 … T: [B,D].
+/// Of x [M,D] the last row of each sequence: [B,D].
 Tensor last_positions(Context& ctx, const Tensor& x, std::span<const int64_t> lengths);
 
-/// Their mean over the first `lengths` positions: [B,D].
+/// Of x [M,D] the mean of the rows of each sequence: [B,D].
 Tensor mean_positions(Context& ctx, const Tensor& x, std::span<const int64_t> lengths);
 
 }  // namespace octet

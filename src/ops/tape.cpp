@@ -13,21 +13,23 @@ namespace octet {
 
 struct TensorPool::Store {
   ~Store() {
-    for (auto& [bytes, free] : unused) {
-      for (void* memory : free) std::free(memory);
-    }
+    for (auto& [bytes, memory] : unused) std::free(memory);
   }
 
-  void* take(size_t size) {
+  /// At least `size` bytes; `size` becomes what they are. Steps alike find the very sizes of the step before. Where
+  /// texts of other lengths want other sizes, no more is held than half as much again as was ever in use.
+  void* take(size_t& size) {
     {
       std::lock_guard lock(mutex);
-      auto& free = unused[size];
-      if (!free.empty()) {
-        void* memory = free.back();
-        free.pop_back();
-        return memory;
+      most_in_use = std::max(most_in_use, in_use + size);
+      const size_t most = most_in_use + most_in_use / 2;
+      const size_t largest = in_use + free + size > most ? size + size / 2 : size;
+      if (const auto found = unused.lower_bound(size); found != unused.end() && found->first <= largest) {
+        size = found->first;
+        return take_out(found);
       }
-      bytes += static_cast<int64_t>(size);
+      while (!unused.empty() && in_use + free + size > most) std::free(take_out(std::prev(unused.end()), false));
+      in_use += size;
     }
     constexpr size_t kHugePage = size_t{2} << 20;
     void* memory = nullptr;
@@ -36,14 +38,24 @@ struct TensorPool::Store {
     return memory;
   }
 
+  void* take_out(std::multimap<size_t, void*>::iterator block, bool to_use = true) {
+    const auto [size, memory] = *block;
+    free -= size;
+    if (to_use) in_use += size;
+    unused.erase(block);
+    return memory;
+  }
+
   void give_back(void* memory, size_t size) {
     std::lock_guard lock(mutex);
-    unused[size].push_back(memory);
+    in_use -= size;
+    free += size;
+    unused.emplace(size, memory);
   }
 
   std::mutex mutex;
-  std::map<size_t, std::vector<void*>> unused;
-  int64_t bytes = 0;
+  std::multimap<size_t, void*> unused;
+  size_t in_use = 0, free = 0, most_in_use = 0;  // bytes
 };
 
 TensorPool::TensorPool() : store_(std::make_shared<Store>()) {}
@@ -51,7 +63,7 @@ TensorPool::TensorPool() : store_(std::make_shared<Store>()) {}
 Tensor TensorPool::make(Shape shape, DType dtype) {
   const auto wanted = static_cast<size_t>(elements_of(shape) * bytes_of(dtype));
   constexpr size_t kLine = 64;
-  const size_t size = std::max<size_t>(1, (wanted + kLine - 1) / kLine) * kLine;
+  size_t size = std::max<size_t>(1, (wanted + kLine - 1) / kLine) * kLine;
   void* memory = store_->take(size);
   std::shared_ptr<const void> owner(
       memory, [store = store_, size](const void* p) { store->give_back(const_cast<void*>(p), size); });
@@ -59,7 +71,7 @@ Tensor TensorPool::make(Shape shape, DType dtype) {
 }
 
 int64_t TensorPool::bytes() const {
-  return store_->bytes;
+  return static_cast<int64_t>(store_->in_use + store_->free);
 }
 
 Tape::Tape() : operands_(std::make_unique<Operands>()) {}

@@ -14,7 +14,7 @@ class TensorPool {
  public:
   TensorPool();
   Tensor make(Shape shape, DType dtype = DType::F32);
-  int64_t bytes() const;  // taken from the system so far
+  int64_t bytes() const;  // of the system's that it holds, in use or not
   struct Store;
 
  private:
@@ -57,6 +57,8 @@ class Tape {
   /// Whether operations are noted: not while something is evaluated only, or computed again later.
   bool recording() const { return recording_; }
   void set_recording(bool recording) { recording_ = recording; }
+  /// Whether products count what their formats do not hold, into their weights' misfits.
+  bool counts_misfits = false;
 
   /// Adds dx to the gradient of x, or makes it that: no copy is made. Nothing where x has no place on the tape.
   void add_gradient(Context& ctx, const Place& x, Tensor dx);

@@ -5,55 +5,12 @@
 #include "ops/aware_linear.h"
 #include "ops/operands.h"
 #include "ops/tape.h"
+#include "ops/trained_operand.h"
 
 namespace octet {
 namespace {
 
 using kernels::OperandFormat;
-using kernels::OperandSource;
-using kernels::Sharing;
-
-/// The roles a tensor is rounded in; each draws random numbers of its own.
-enum class Role : uint32_t { x, w, dy, wt, dyt, xt, kCount };
-
-/// A matrix that becomes an operand, and its largest magnitude, looked up once.
-class Matrix {
- public:
-  explicit Matrix(const Tensor& values) : values_(values) {}
-  const Tensor& values() const { return values_; }
-  OperandSource rows() const { return {values_.f32(), values_.elements() / values_.size(-1), values_.size(-1)}; }
-  OperandSource columns() const {
-    OperandSource source = rows();
-    source.transposed = true;
-    return source;
-  }
-  float largest(Context& ctx) {
-    if (!largest_) largest_ = kernels::largest_magnitude(values_.f32(), values_.elements(), ctx.threads);
-    return *largest_;
-  }
-
- private:
-  Tensor values_;
-  std::optional<float> largest_;
-};
-
-/// `see`: this product is the one that delayed scaling watches the matrix in.
-OperandFormat format_of(Context& ctx, const OperandRecipe& recipe, Matrix& matrix, AmaxHistory& history, bool see,
-                        const TrainedWeight& w, Role role) {
-  OperandFormat format{recipe.element, recipe.sharing, recipe.rule, recipe.group};
-  if (recipe.sharing == Sharing::block) format.lines = recipe.group;
-  if (recipe.sharing == Sharing::tensor) {
-    if (recipe.delayed && see) history.see(matrix.largest(ctx));
-    format.multiplier = recipe.delayed
-                            ? history.multiplier()
-                            : kernels::multiplier_of(recipe.element, recipe.rule, matrix.largest(ctx)).multiplier;
-  }
-  if (recipe.stochastic) {
-    const uint32_t tensor = w.number * static_cast<uint32_t>(Role::kCount) + static_cast<uint32_t>(role);
-    format.random.emplace(ctx.tape ? ctx.tape->seed : 0, ctx.tape ? ctx.tape->step : 0, tensor);
-  }
-  return format;
-}
 
 /// The input of one or several linears, as long as their ways back need it.
 struct Input {
@@ -61,7 +18,21 @@ struct Input {
   Matrix matrix;
   Place place;
   uint64_t number;
+  /// As quantization-aware products multiplied it, made again when it is wanted.
+  std::shared_ptr<Input> served;
+  kernels::InputFormat format;
 };
+
+/// The input that a product multiplied.
+Input& input_of(Context& ctx, Input& input, const AwareProduct* aware) {
+  if (!aware) return input;
+  if (!input.served || !(input.format == aware->input)) {
+    const Tensor served = served_input(ctx, input.matrix.values(), aware->input);
+    input.served = std::make_shared<Input>(served, ++ctx.tape->operands().inputs);
+    input.format = aware->input;
+  }
+  return *input.served;
+}
 
 void add_bias_gradient(Context& ctx, const Tensor& bias, const Tensor& dy) {
   if (bias.empty() || bias.node() < 0) return;
@@ -72,23 +43,29 @@ void add_bias_gradient(Context& ctx, const Tensor& bias, const Tensor& dy) {
 }
 
 /// dx [M,K] = dy [M,N] · w [N,K], summed over outputs.
-void add_input_gradient(Context& ctx, const Input& input, TrainedWeight& w, const AwareProduct* aware, Matrix& dy) {
-  if (input.place.node < 0) return;
-  Matrix weight(aware ? dequantize(aware->weight) : w.value);
+void add_input_gradient(Context& ctx, Input& input, TrainedWeight& w, const AwareProduct* aware, Matrix& weight,
+                        Matrix& dy) {
+  if (input.place.node < 0 && !(aware && w.aware->learns_input())) return;
   const OperandFormat left = format_of(ctx, w.recipe.dy, dy, w.dy_amax, true, w, Role::dy);
+  if (ctx.tape->counts_misfits) w.dy_misfits.add(count_misfits(dy.rows(), left, ctx.threads));
   const OperandFormat right = format_of(ctx, w.recipe.wt, weight, w.w_amax, false, w, Role::wt);
   Tape::Operands& operands = ctx.tape->operands();
   kernels::pack_operand(operands.right, weight.columns(), right, left, ctx.threads);
   kernels::prepare_operand(operands.left, dy.rows(), left, right, ctx.threads);
   Tensor dx = make_tensor(ctx, input.place.shape);
   kernels::multiply(operands.left, operands.right, nullptr, dx.f32(), w.value.size(1), ctx.threads);
-  if (aware) clear_beyond(ctx, *aware, input.matrix.values(), dx);
+  if (aware) {
+    const Tensor served = w.aware->learns_input() ? input_of(ctx, input, aware).matrix.values() : Tensor();
+    input_gradient(ctx, *w.aware, *aware, input.matrix.values(), served, dx);
+  }
   ctx.tape->add_gradient(ctx, input.place, std::move(dx));
 }
 
 /// dw [N,K] = dyᵀ [N,M] · x [M,K], summed over tokens.
-void add_weight_gradient(Context& ctx, Input& input, TrainedWeight& w, Matrix& dy) {
+void add_weight_gradient(Context& ctx, Input& x, TrainedWeight& w, const AwareProduct* aware, const Matrix& weight,
+                         Matrix& dy) {
   if (w.value.node() < 0) return;
+  Input& input = input_of(ctx, x, aware);
   const OperandFormat left = format_of(ctx, w.recipe.dyt, dy, w.dy_amax, false, w, Role::dyt);
   const OperandFormat right = format_of(ctx, w.recipe.xt, input.matrix, w.x_amax, false, w, Role::xt);
   Tape::Operands& operands = ctx.tape->operands();
@@ -103,6 +80,7 @@ void add_weight_gradient(Context& ctx, Input& input, TrainedWeight& w, Matrix& d
   kernels::prepare_operand(operands.left, dy.columns(), left, right, ctx.threads);
   Tensor dw = make_tensor(ctx, w.value.shape());
   kernels::multiply(operands.left, operands.input, nullptr, dw.f32(), w.value.size(1), ctx.threads);
+  if (aware) weight_gradient(ctx, *w.aware, *aware, w.value, weight.values(), dw);
   ctx.tape->add_gradient(ctx, w.value, std::move(dw));
 }
 
@@ -111,8 +89,9 @@ Tape::Backward backward_of(std::shared_ptr<Input> input, const Weight& weight, s
     TrainedWeight& w = *weight.trained();
     Matrix gradient(dy.reshaped({dy.elements() / w.value.size(0), w.value.size(0)}));
     add_bias_gradient(ctx, weight.bias(), dy);
-    add_input_gradient(ctx, *input, w, aware.get(), gradient);
-    add_weight_gradient(ctx, *input, w, gradient);
+    Matrix served(aware ? served_values(aware->weight, ctx.threads) : w.value);
+    add_input_gradient(ctx, *input, w, aware.get(), served, gradient);
+    add_weight_gradient(ctx, *input, w, aware.get(), served, gradient);
   };
 }
 
@@ -124,14 +103,21 @@ std::vector<Tensor> trained_linears(Context& ctx, const Tensor& x, std::span<con
   const auto input = std::make_shared<Input>(x, ++operands.inputs);
   const int64_t m = x.elements() / x.size(-1);
   std::optional<OperandFormat> prepared;
+  std::optional<kernels::InputFormat> prepared_as_served;
   kernels::Element met = kernels::Element::f32;
   std::vector<Tensor> results;
   for (const Weight* weight : weights) {
     TrainedWeight& w = *weight->trained();
     const bool recorded = on_tape(ctx, {&x, &w.value, &weight->bias()});
     Tensor y = make_tensor(ctx, {m, w.value.size(0)});
-    if (w.quantize) {
-      auto aware = std::make_shared<AwareProduct>(aware_product(ctx, input->matrix.values(), *weight, y));
+    const bool counts = recorded && ctx.tape->counts_misfits;
+    if (w.aware) {
+      auto aware =
+          std::make_shared<AwareProduct>(aware_product(ctx, input->matrix.values(), *weight, prepared_as_served, y));
+      if (counts) {
+        w.x_misfits.add(input_misfits(ctx, *aware, input->matrix.values()));
+        w.w_misfits.add(weight_misfits(ctx, *w.aware, *aware, w.value));
+      }
       if (recorded) ctx.tape->record(y, backward_of(input, *weight, std::move(aware)));
       results.push_back(std::move(y));
       continue;
@@ -140,6 +126,10 @@ std::vector<Tensor> trained_linears(Context& ctx, const Tensor& x, std::span<con
     const bool see = ctx.tape->recording();
     const OperandFormat left = format_of(ctx, w.recipe.x, input->matrix, w.x_amax, see, w, Role::x);
     const OperandFormat right = format_of(ctx, w.recipe.w, values, w.w_amax, see, w, Role::w);
+    if (counts) {
+      w.x_misfits.add(count_misfits(input->matrix.rows(), left, ctx.threads));
+      w.w_misfits.add(count_misfits(values.rows(), right, ctx.threads));
+    }
     kernels::pack_operand(operands.right, values.rows(), right, left, ctx.threads);
     if (!prepared || !(*prepared == left) || met != right.element) {
       kernels::prepare_operand(operands.left, input->matrix.rows(), left, right, ctx.threads);

@@ -1,13 +1,11 @@
 #pragma once
-#include <array>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "base/threads.h"
 #include "kernels/gemm/gemm.h"
+#include "ops/aware.h"
 #include "ops/linear_recipe.h"
 #include "tensor/qtensor.h"
 #include "tensor/tensor.h"
@@ -21,11 +19,9 @@ struct TrainedWeight {
   uint32_t number = 0;                  // of the tensor, for random numbers
   AmaxHistory x_amax, w_amax, dy_amax;  // of delayed scaling
 
-  /// Quantization-aware: the forward product is the one that the quantized weight will be served with. Makes it of the
-  /// weight's numbers in BF16; `range` is that of the input, for schemes that fix it. Empty: not quantization-aware.
-  std::function<QTensor(const Tensor& value, std::span<const float, 2> range)> quantize;
-  bool static_input = false;
-  std::array<float, 2> input_range = {0, 0};  // smallest and largest input, moving averages
+  std::shared_ptr<Aware> aware;  // quantization-aware training; nullptr: the recipe says how products are formed
+
+  kernels::Misfits x_misfits, w_misfits, dy_misfits;  // of the step, where the tape counts them
 };
 
 /// The weight [N,K] of a linear layer: float numbers or codes, packed for this machine's kernels when it is made. Its

@@ -24,11 +24,9 @@ std::vector<Piece> pieces_of(Trainer& trainer, std::vector<std::vector<float>>& 
     const int64_t size = elements_of(shape) * bytes_of(dtype);
     pieces.push_back({{std::move(name), dtype, std::move(shape), 0, size}, bytes});
   };
-  auto& parameters = trainer.model().parameters;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    Parameter& p = parameters[i];
+  const auto add_parameter = [&](Parameter& p, OptimizerState& state) {
     add(p.name, DType::F32, p.value.shape(), p.value.raw());
-    for (const auto& [name, moment] : trainer.states()[i].moments()) {
+    for (const auto& [name, moment] : state.moments()) {
       const std::string prefix = fmt::format("{}.{}", name, p.name);
       if (!moment->values.empty())
         add(prefix, DType::F32, {static_cast<int64_t>(moment->values.size())}, moment->values.data());
@@ -37,10 +35,15 @@ std::vector<Piece> pieces_of(Trainer& trainer, std::vector<std::vector<float>>& 
       if (!moment->scales.empty())
         add(prefix + ".scales", DType::F32, {static_cast<int64_t>(moment->scales.size())}, moment->scales.data());
     }
-  }
+  };
+  auto& parameters = trainer.parameters();
+  for (size_t i = 0; i < parameters.size(); ++i) add_parameter(parameters[i], trainer.states()[i]);
+  auto& learned = trainer.learned();
+  for (size_t i = 0; i < learned.size(); ++i) add_parameter(learned[i], trainer.learned_states()[i]);
   for (const Weight& weight : trainer.model().linears) {
     TrainedWeight& w = *weight.trained();
-    if (w.static_input) add("input_range." + weight.module(), DType::F32, {2}, w.input_range.data());
+    if (w.aware && w.aware->static_input())
+      add("input_range." + weight.module(), DType::F32, {2}, w.aware->range.average.data());
     if (!w.recipe.delayed()) continue;
     const std::pair<const char*, AmaxHistory*> named[] = {{"x", &w.x_amax}, {"w", &w.w_amax}, {"dy", &w.dy_amax}};
     for (const auto& [name, history] : named) {

@@ -74,12 +74,19 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// "2.0615 (+0.097 %)", the gap to the first run in percent.
-std::string with_gap(double value, double reference, bool is_first) {
-  if (std::isnan(value)) return "–";
-  const double percent = 100 * (value / reference - 1);
-  if (is_first || !std::isfinite(percent)) return fmt::format("{:.4f}", value);
-  return fmt::format("{:.4f} ({:+.3f} %)", value, percent);
+std::string loss_text(double value) {
+  return std::isnan(value) ? "–" : fmt::format("{:.4f}", value);
+}
+
+std::string gap_text(double percent, bool is_first) {
+  return is_first || !std::isfinite(percent) ? "–" : fmt::format("{:+.3f} %", percent);
+}
+
+// "2.0615 (+0.097 %)", the gap to the first run at the same step.
+std::string with_gap(const RunCurves& run, const RunCurves& first, const std::string& tag) {
+  const std::string loss = loss_text(last(run[tag]));
+  const double gap = last(gap_of(run, first, tag));
+  return &run == &first || std::isnan(gap) ? loss : fmt::format("{} ({:+.3f} %)", loss, gap);
 }
 
 }  // namespace
@@ -112,17 +119,43 @@ std::vector<RunCurves> read_runs(std::span<const std::filesystem::path> director
   return runs;
 }
 
+Curve gap_of(const RunCurves& run, const RunCurves& reference, const std::string& tag) {
+  const Curve &curve = run[tag], &other = reference[tag];
+  Curve gap;
+  size_t j = 0;
+  for (size_t i = 0; i < curve.steps.size(); ++i) {
+    while (j < other.steps.size() && other.steps[j] < curve.steps[i]) ++j;
+    if (j == other.steps.size() || other.steps[j] != curve.steps[i]) continue;
+    gap.steps.push_back(curve.steps[i]);
+    gap.values.push_back(100 * (curve.values[i] / other.values[j] - 1));
+  }
+  return gap;
+}
+
+MeanGap mean_of(const Curve& gap) {
+  if (gap.values.empty()) return {std::nan(""), std::nan("")};
+  const double from = 0.95 * gap.steps.back();
+  double all = 0, end = 0, at_end = 0;
+  for (size_t i = 0; i < gap.values.size(); ++i) {
+    all += gap.values[i];
+    if (gap.steps[i] <= from && i + 1 < gap.values.size()) continue;
+    end += gap.values[i];
+    ++at_end;
+  }
+  return {all / static_cast<double>(gap.values.size()), end / at_end};
+}
+
 report::Table comparison_table(std::span<const RunCurves> runs) {
-  report::Table table{{"run", "steps", "loss", "validation", "best", "tokens/s", "time"}, {}};
+  report::Table table{{"run", "steps", "loss", "mean gap", "gap at the end", "validation", "best", "tokens/s", "time"},
+                      {}};
   const RunCurves& first = runs[0];
   for (const RunCurves& run : runs) {
     const bool is_first = &run == &first;
-    const Curve &validation = run["validation/loss"], &reference = first["validation/loss"];
     const double speed = median(run["train/tokens_per_second"].values);
-    table.rows.push_back({run.name, fmt::format("{:.0f}", run["train/loss"].steps.back()),
-                          with_gap(run.final_loss(), first.final_loss(), is_first),
-                          with_gap(last(validation), last(reference), is_first),
-                          with_gap(lowest(validation), lowest(reference), is_first),
+    const MeanGap gap = mean_of(gap_of(run, first, "train/loss"));
+    table.rows.push_back({run.name, fmt::format("{:.0f}", run["train/loss"].steps.back()), loss_text(run.final_loss()),
+                          gap_text(gap.whole, is_first), gap_text(gap.end, is_first),
+                          with_gap(run, first, "validation/loss"), loss_text(lowest(run["validation/loss"])),
                           std::isnan(speed) ? "–" : fmt::format("{:.0f}", speed), human_seconds(run.seconds)});
   }
   return table;

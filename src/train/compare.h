@@ -29,7 +29,16 @@ struct RunCurves {
 /// on none or more than six, on one that is no run, and on one without a loss.
 std::vector<RunCurves> read_runs(std::span<const std::filesystem::path> directories);
 
-/// A row a run: steps, losses with their gaps to the first run in percent, speed, time.
+/// How far a run's numbers of a tag lie above another's, in percent, at the steps that both have.
+Curve gap_of(const RunCurves& run, const RunCurves& reference, const std::string& tag);
+/// Of a gap: over all steps, and over the last twentieth of them. NaN without any.
+struct MeanGap {
+  double whole, end;
+};
+MeanGap mean_of(const Curve& gap);
+
+/// A row a run: steps, losses, the gap of the training loss to the first run's in percent (the BF16 run that stands
+/// beside others), speed, time.
 report::Table comparison_table(std::span<const RunCurves> runs);
 
 /// One self-contained page: the table, curves of the runs over each other, their gaps to the first run, and per tensor

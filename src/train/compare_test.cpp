@@ -42,11 +42,33 @@ TEST_F(Compare, TabulatesLossesAndGaps) {
   ASSERT_EQ(table.rows.size(), 2u);
   EXPECT_EQ(table.rows[0][0], "bf16");
   EXPECT_EQ(table.rows[0][1], "400");
-  EXPECT_EQ(table.rows[0][3], "2.3100");
-  EXPECT_EQ(table.rows[1][3], "2.4100 (+4.329 %)");
-  EXPECT_EQ(table.rows[1][4], "2.4100 (+4.329 %)");
-  EXPECT_EQ(table.rows[1][5], "1000");
+  EXPECT_EQ(table.rows[0][3], "–");
+  EXPECT_EQ(table.rows[0][5], "2.3100");
+  EXPECT_EQ(table.rows[1][5], "2.4100 (+4.329 %)");
+  EXPECT_EQ(table.rows[1][6], "2.4100");
+  EXPECT_EQ(table.rows[1][7], "1000");
   EXPECT_NEAR(runs[1].final_loss() - runs[0].final_loss(), 0.1, 1e-9);
+}
+
+// Of a run that has not come so far, too: the steps that both have.
+TEST_F(Compare, MeasuresGapsStepByStep) {
+  RunCurves first{.name = "bf16", .curves = {}}, other{.name = "fp8", .curves = {}};
+  for (int step = 1; step <= 100; ++step) {
+    const double loss = 10.0 / step;
+    for (auto* curve : {&first.curves["loss"], &other.curves["loss"]}) curve->steps.push_back(step);
+    first.curves["loss"].values.push_back(loss);
+    other.curves["loss"].values.push_back(loss * (step > 38 ? 1.04 : 1.01));
+  }
+  Curve& cut = other.curves["loss"];
+  cut.steps.resize(40);
+  cut.values.resize(40);
+  cut.steps.erase(cut.steps.begin());  // a step that only one has
+  cut.values.erase(cut.values.begin());
+  const Curve gap = gap_of(other, first, "loss");
+  ASSERT_EQ(gap.steps.size(), 39u);
+  EXPECT_NEAR(mean_of(gap).whole, (37 * 1 + 2 * 4) / 39.0, 1e-9);
+  EXPECT_NEAR(mean_of(gap).end, 4, 1e-9);
+  EXPECT_TRUE(std::isnan(mean_of(gap_of(other, first, "none")).whole));
 }
 
 TEST_F(Compare, DrawsOnePageWithEveryCurve) {
@@ -54,7 +76,7 @@ TEST_F(Compare, DrawsOnePageWithEveryCurve) {
   write_run(directory_ / "fp8 <b>", 0.1, true);
   const std::string page = comparison_report(read({"bf16", "fp8 <b>"}));
   for (const char* part : {"2 training runs", "Validation loss", "Gap of the validation loss", "Training loss",
-                           "Learning rate", "Values that overflowed", "model.layers.0.q_proj", "fp8 &lt;b&gt;"}) {
+                           "Learning rate", "What did not fit the format", "model.layers.0.q_proj", "fp8 &lt;b&gt;"}) {
     EXPECT_NE(page.find(part), std::string::npos) << part;
   }
   EXPECT_EQ(page.find("fp8 <b>"), std::string::npos);

@@ -90,4 +90,14 @@ std::span<const int32_t> PackedTokens::targets(int64_t sequence) const {
   return std::span(tokens_).subspan(static_cast<size_t>(sequence * length_ + 1), static_cast<size_t>(length_));
 }
 
+Batch PackedTokens::batch(std::span<const int64_t> sequences) const {
+  Batch batch;
+  for (const int64_t sequence : sequences) {
+    batch.inputs.push_back(inputs(sequence));
+    const auto next = targets(sequence);
+    batch.targets.insert(batch.targets.end(), next.begin(), next.end());
+  }
+  return batch;
+}
+
 }  // namespace octet::train

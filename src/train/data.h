@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "text/cleaning.h"
 #include "text/tokenizer.h"
+#include "train/learner.h"
 
 namespace octet::train {
 
@@ -76,13 +77,23 @@ class ExampleOrder {
   std::vector<int64_t> order_;
 };
 
+/// What a model is trained on, by numbers 0 … size-1.
+class Examples {
+ public:
+  virtual ~Examples() = default;
+  virtual int64_t size() const = 0;
+  /// These examples in this order; it points into their tokens.
+  virtual Batch batch(std::span<const int64_t> examples) const = 0;
+};
+
 /// Sequences of T tokens for a language model: inputs are tokens i·T … i·T+T-1, targets the tokens one further. Every
 /// token but the first is a target once; what is left over at the end makes no sequence.
-class PackedTokens {
+class PackedTokens : public Examples {
  public:
   /// Throws Error where there are not T+1 tokens, saying how many there are.
   PackedTokens(std::vector<int32_t> tokens, int64_t sequence_length);
-  int64_t size() const { return size_; }  ///< sequences
+  int64_t size() const override { return size_; }  ///< sequences
+  Batch batch(std::span<const int64_t> sequences) const override;
   int64_t sequence_length() const { return length_; }
   std::span<const int32_t> inputs(int64_t sequence) const;   ///< [T]
   std::span<const int32_t> targets(int64_t sequence) const;  ///< [T]
@@ -95,40 +106,35 @@ class PackedTokens {
 enum class Side : uint8_t { left, right };
 Side side_named(std::string_view name);  ///< "left", "right"; Throws UsageError
 
-/// How documents of different lengths become one batch.
+/// How documents become sequences of a classifier.
 struct PaddingOptions {
   int64_t max_length = 128;            ///< tokens
   bool truncate = true;                ///< longer documents are cut; false: they are an Error
   Side truncation_side = Side::right;  ///< where tokens are taken away
-  bool pad_to_max_length = false;      ///< false: to the longest of the batch
+  /// right: models stop where a document ends, so that padding changes nothing. left: every document is filled up to
+  /// max_length from the left, and models read the padding as they read tokens.
   Side padding_side = Side::right;
   int32_t pad_id = 0;
 };
 
-/// ids [B,T] padded, lengths [B], labels [B].
-struct LabelledBatch {
-  int64_t batch = 0, length = 0;
-  std::vector<int32_t> ids, labels;
-  std::vector<int64_t> lengths;
-};
-
 /// Documents as ids, cut to length, with their labels.
-class LabelledExamples {
+class LabelledExamples : public Examples {
  public:
   /// Throws Error naming the document on one without a label, or too long where nothing is cut. Special tokens that the
   /// tokenizer adds stay when the text between them is cut. A document of which no token is left (cleaning may take
   /// away all of it) is one pad_id. `where` names the file in messages.
   LabelledExamples(const Tokenizer& tokenizer, std::span<const Document> documents, const PaddingOptions& options,
                    bool add_special_tokens, const std::string& where, Threads& threads);
-  int64_t size() const { return static_cast<int64_t>(labels_.size()); }
+  int64_t size() const override { return static_cast<int64_t>(labels_.size()); }
+  Batch batch(std::span<const int64_t> examples) const override;
   std::span<const int32_t> ids(int64_t example) const;
-  int32_t label(int64_t example) const { return labels_[static_cast<size_t>(example)]; }
+  std::span<const int32_t> all_ids() const { return ids_; }
+  std::span<const int32_t> labels() const { return labels_; }
+  int64_t longest() const;                                    ///< tokens of one document
   int64_t truncated() const { return truncated_; }            ///< documents that were cut
   int64_t without_tokens() const { return without_tokens_; }  ///< documents of which nothing is left
-  LabelledBatch batch(std::span<const int64_t> examples) const;
 
  private:
-  PaddingOptions options_;
   std::vector<int32_t> ids_, labels_;
   std::vector<int64_t> begins_;  // [N+1]
   int64_t truncated_ = 0, without_tokens_ = 0;

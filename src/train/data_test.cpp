@@ -184,7 +184,7 @@ TEST(PackedTokens, EveryTokenButTheFirstIsATargetOnce) {
   expect_error([&] { PackedTokens(tokens, 0); }, {"sequence_length"});
 }
 
-class Examples : public Data {
+class Labelled : public Data {
  protected:
   Threads threads_{2};
   std::vector<Document> documents_ = read("x.tsv", "a b c d e\t1\nf\t0\na b\t1\n", {.labels = true});
@@ -193,38 +193,37 @@ class Examples : public Data {
   LabelledExamples examples(const PaddingOptions& options) {
     return {tokenizer_, documents_, options, false, "x.tsv", threads_};
   }
-  std::string shown(const LabelledBatch& batch) {
+  std::string shown(const PaddingOptions& options, const std::vector<int64_t>& numbers = {0, 1, 2}) {
     std::string text;
-    for (size_t i = 0; i < batch.ids.size(); ++i) {
-      text += batch.ids[i] == 0 ? "." : tokenizer_.token_of(batch.ids[i]);
-      if ((i + 1) % static_cast<size_t>(batch.length) == 0) text += " ";
+    const LabelledExamples found = examples(options);
+    for (const auto& ids : found.batch(numbers).inputs) {
+      for (const int32_t id : ids) text += id == 0 ? "." : tokenizer_.token_of(id);
+      text += " ";
     }
     return text;
   }
 };
 
-TEST_F(Examples, ArePaddedAndCutOnEitherSide) {
-  const std::vector<int64_t> all = {0, 1, 2}, last = {2, 1};
-  EXPECT_EQ(shown(examples({}).batch(all)), "abcde f.... ab... ");
-  EXPECT_EQ(shown(examples({.max_length = 3}).batch(all)), "abc f.. ab. ");
-  EXPECT_EQ(shown(examples({.max_length = 3, .truncation_side = Side::left}).batch(all)), "cde f.. ab. ");
-  EXPECT_EQ(shown(examples({.padding_side = Side::left}).batch(all)), "abcde ....f ...ab ");
-  EXPECT_EQ(shown(examples({}).batch(last)), "ab f. ");
-  EXPECT_EQ(shown(examples({.max_length = 6, .pad_to_max_length = true}).batch(last)), "ab.... f..... ");
-  const LabelledBatch batch = examples({.max_length = 3}).batch(all);
-  EXPECT_EQ(batch.labels, (std::vector<int32_t>{1, 0, 1}));
-  EXPECT_EQ(batch.lengths, (std::vector<int64_t>{3, 1, 2}));
-  EXPECT_EQ(examples({.max_length = 3}).truncated(), 1);
+TEST_F(Labelled, ArePaddedAndCutOnEitherSide) {
+  EXPECT_EQ(shown({}), "abcde f ab ");
+  EXPECT_EQ(shown({.max_length = 3}), "abc f ab ");
+  EXPECT_EQ(shown({.max_length = 3, .truncation_side = Side::left}), "cde f ab ");
+  EXPECT_EQ(shown({.max_length = 6, .padding_side = Side::left}), ".abcde .....f ....ab ");
+  EXPECT_EQ(shown({}, {2, 1}), "ab f ");
+  const LabelledExamples found = examples({.max_length = 3});
+  EXPECT_EQ(found.batch(std::vector<int64_t>{0, 1, 2}).targets, (std::vector<int32_t>{1, 0, 1}));
+  EXPECT_EQ(found.truncated(), 1);
+  EXPECT_EQ(found.longest(), 3);
 }
 
-TEST_F(Examples, RefuseWhatIsTooLongOrHasNoLabel) {
+TEST_F(Labelled, RefuseWhatIsTooLongOrHasNoLabel) {
   expect_error([&] { examples({.max_length = 3, .truncate = false}); }, {"x.tsv:1", "5 tokens", "3"});
   expect_error([&] { examples({.max_length = 0}); }, {"max_length"});
   documents_[1].label = -1;
   expect_error([&] { examples({}); }, {"x.tsv:2", "no label"});
 }
 
-TEST_F(Examples, ThatCleaningLeftEmptyArePadded) {
+TEST_F(Labelled, ThatCleaningLeftEmptyArePadded) {
   documents_[1].text = "";
   const LabelledExamples found = examples({});
   EXPECT_EQ(found.without_tokens(), 1);
@@ -232,7 +231,7 @@ TEST_F(Examples, ThatCleaningLeftEmptyArePadded) {
   EXPECT_EQ(found.ids(1)[0], 0);
 }
 
-TEST_F(Examples, KeepSpecialTokensWhenCut) {
+TEST_F(Labelled, KeepSpecialTokensWhenCut) {
   const Tokenizer bert = Tokenizer::parse(R"({"model": {"type": "WordLevel", "unk_token": "u",
       "vocab": {"u": 0, "a": 1, "b": 2, "[CLS]": 3, "[SEP]": 4}}, "pre_tokenizer": {"type": "WhitespaceSplit"},
       "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 4], "cls": ["[CLS]", 3]}})",

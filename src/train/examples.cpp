@@ -26,8 +26,7 @@ std::span<const int32_t> cut(std::span<const int32_t> ids, size_t size, Side sid
 
 LabelledExamples::LabelledExamples(const Tokenizer& tokenizer, std::span<const Document> documents,
                                    const PaddingOptions& options, bool add_special_tokens, const std::string& where,
-                                   Threads& threads)
-    : options_(options) {
+                                   Threads& threads) {
   Around around;
   if (add_special_tokens) around = special_tokens_around(tokenizer);
   const auto special = static_cast<int64_t>(around.before.size() + around.behind.size());
@@ -52,12 +51,14 @@ LabelledExamples::LabelledExamples(const Tokenizer& tokenizer, std::span<const D
     }
     truncated_ += parts[i].size() > room;
     const auto kept = cut(parts[i], room, options.truncation_side);
+    if (options.padding_side == Side::left) ids_.insert(ids_.end(), room - kept.size(), options.pad_id);
     ids_.insert(ids_.end(), around.before.begin(), around.before.end());
     ids_.insert(ids_.end(), kept.begin(), kept.end());
     ids_.insert(ids_.end(), around.behind.begin(), around.behind.end());
     if (kept.empty()) {
       ++without_tokens_;
-      if (special == 0) ids_.push_back(options.pad_id);  // a model needs at least one
+      const bool has_token = special > 0 || options.padding_side == Side::left;
+      if (!has_token) ids_.push_back(options.pad_id);  // a model needs at least one
     }
     begins_.push_back(static_cast<int64_t>(ids_.size()));
     labels_.push_back(document.label);
@@ -71,22 +72,19 @@ std::span<const int32_t> LabelledExamples::ids(int64_t example) const {
   return std::span(ids_).subspan(static_cast<size_t>(begins_[i]), static_cast<size_t>(begins_[i + 1] - begins_[i]));
 }
 
-LabelledBatch LabelledExamples::batch(std::span<const int64_t> examples) const {
-  LabelledBatch batch{.batch = static_cast<int64_t>(examples.size())};
+Batch LabelledExamples::batch(std::span<const int64_t> examples) const {
+  Batch batch;
   for (const int64_t example : examples) {
-    batch.lengths.push_back(static_cast<int64_t>(ids(example).size()));
-    batch.labels.push_back(label(example));
-    batch.length = std::max(batch.length, batch.lengths.back());
-  }
-  if (options_.pad_to_max_length) batch.length = options_.max_length;
-  batch.ids.assign(static_cast<size_t>(batch.batch * batch.length), options_.pad_id);
-  for (size_t row = 0; row < examples.size(); ++row) {
-    const auto from = ids(examples[row]);
-    const auto length = static_cast<size_t>(batch.length);
-    const size_t shift = options_.padding_side == Side::left ? length - from.size() : 0;
-    std::copy(from.begin(), from.end(), batch.ids.begin() + static_cast<ptrdiff_t>(row * length + shift));
+    batch.inputs.push_back(ids(example));
+    batch.targets.push_back(labels_[static_cast<size_t>(example)]);
   }
   return batch;
+}
+
+int64_t LabelledExamples::longest() const {
+  int64_t longest = 0;
+  for (size_t i = 1; i < begins_.size(); ++i) longest = std::max(longest, begins_[i] - begins_[i - 1]);
+  return longest;
 }
 
 }  // namespace octet::train

@@ -20,16 +20,27 @@ int64_t kept_by_layer(const DecoderConfig& c, int64_t m) {
 
 }  // namespace
 
-MemoryEstimate estimate_memory(const DecoderConfig& c, const TrainConfig& train) {
+MemoryEstimate estimate_memory(std::span<const std::pair<std::string, Shape>> tensors, int64_t activations,
+                               const TrainConfig& train) {
   MemoryEstimate estimate;
   int64_t largest = 0;
-  for (const auto& [name, shape] : trainable_shapes(c)) {
+  for (const auto& [name, shape] : tensors) {
     const int64_t n = elements_of(shape);
     estimate.parameters += n;
-    largest = std::max(largest, n);
+    if (name.find("embed") == name.npos) largest = std::max(largest, n);
     estimate.optimizer += OptimizerState::bytes_for(train.optimizer, n);
   }
   estimate.weights = estimate.gradients = kFloat * estimate.parameters;
+  estimate.activations = kFloat * activations;
+  estimate.operands = kFloat * largest;
+  return estimate;
+}
+
+MemoryEstimate estimate_memory(const DecoderConfig& c, const TrainConfig& train) {
+  const auto tensors = trainable_shapes(c);
+  MemoryEstimate estimate = estimate_memory(tensors, 0, train);
+  int64_t largest = 0;
+  for (const auto& [name, shape] : tensors) largest = std::max(largest, elements_of(shape));
   const int64_t m = train.batch_size * train.sequence_length;
   const int64_t layer = kept_by_layer(c, m);
   // All layers, the last norm and the logits; on the way back a layer's own gradients, in memory of other sizes.
@@ -39,7 +50,7 @@ MemoryEstimate estimate_memory(const DecoderConfig& c, const TrainConfig& train)
   estimate.activations = kFloat * (layers + head + back);
   // Operands of the head are the largest: dlogitsᵀ and the head or its input.
   const int64_t left = std::max(m * c.vocabulary, m * c.intermediate);
-  const int64_t bytes = train.precision != "fp32" && train.head ? 2 : kFloat;
+  const int64_t bytes = train.precision == "fp32" ? kFloat : 2;
   estimate.operands = bytes * (left + largest + m * std::max(c.hidden, c.intermediate));
   return estimate;
 }

@@ -1,5 +1,10 @@
 #pragma once
+#include <span>
+#include <string>
+#include <utility>
+
 #include "models/config.h"
+#include "tensor/tensor.h"
 #include "train/config.h"
 
 namespace octet::train {
@@ -13,5 +18,8 @@ struct MemoryEstimate {
 
 /// `checkpointed` layers keep their input only.
 MemoryEstimate estimate_memory(const DecoderConfig& config, const TrainConfig& train);
+/// Of any model with these tensors, which keeps so many numbers for its way back.
+MemoryEstimate estimate_memory(std::span<const std::pair<std::string, Shape>> tensors, int64_t activations,
+                               const TrainConfig& train);
 
 }  // namespace octet::train

@@ -1,4 +1,5 @@
 #pragma once
+#include "numeric/random.h"
 #include "train/optimizer.h"
 
 namespace octet::train {
@@ -12,8 +13,14 @@ void check_moments(const OptimizerState& state, const OptimizerOptions& options,
 /// Numbers at … at+size-1 of a moment of eight bits as F32; `at` begins a block and size is at most one block.
 void load_block(const Moment& moment, int64_t at, int64_t size, float* out);
 
-/// Back again. fp8: scale = amax / 448, code = E4M3(x / scale); int8: scale = amax, code = the nearest number of the
-/// dynamic map to x / scale; amax at least 1e-12.
-void store_block(Moment& moment, int64_t at, int64_t size, float* values, bool keep_positive);
+/// How store_block rounds second moments; first ones go to the nearest code.
+struct MomentRounding {
+  bool keep_positive = true;
+  const RandomStream* random = nullptr;  ///< stochastically, by 16 bits an element; nullptr: to the nearest
+};
+
+/// Back again. fp8: scale = amax / 448, code = E4M3(x / scale); int8: scale = amax, code = a number of the dynamic map
+/// for x / scale; amax at least 1e-12. `values` are overwritten.
+void store_block(Moment& moment, int64_t at, int64_t size, float* values, const MomentRounding& rounding);
 
 }  // namespace octet::train

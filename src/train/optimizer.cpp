@@ -11,6 +11,9 @@ namespace {
 // Elements that one thread takes at once, whole blocks of the state.
 constexpr int64_t kGrain = 64 * kStateBlock;
 
+// Random numbers of moments are none that a product draws.
+constexpr uint32_t kMomentNumbers = 1u << 30;
+
 void require(bool holds, const char* field, const char* range, double value) {
   if (!holds) fail("{} is {}; it must be {}", field, value, range);
 }
@@ -106,6 +109,8 @@ void optimizer_step(const OptimizerOptions& options, const StepOptions& step, st
   check_moments(state, options, n);
   const kernels::AdamStep adam = adam_step(options, step);
   const SgdStep plain = sgd_step(options, step);
+  const RandomStream random(step.seed, static_cast<uint32_t>(step.step), kMomentNumbers + step.tensor);
+  const MomentRounding rounding{options.keep_positive, options.stochastic ? &random : nullptr};
   const auto update = [&](float* w, const float* g, float* first, float* second, int64_t count) {
     if (options.kind == OptimizerKind::sgd) return sgd(plain, w, g, first, count);
     kernels::adam(adam, w, g, first, second, count);
@@ -124,8 +129,8 @@ void optimizer_step(const OptimizerOptions& options, const StepOptions& step, st
       load_block(state.moment[0], at, size, first);
       if (state.count > 1) load_block(state.moment[1], at, size, second);
       update(w + at, g + at, first, second, size);
-      store_block(state.moment[0], at, size, first, options.keep_positive);
-      if (state.count > 1) store_block(state.moment[1], at, size, second, options.keep_positive);
+      store_block(state.moment[0], at, size, first, rounding);
+      if (state.count > 1) store_block(state.moment[1], at, size, second, rounding);
     }
   });
 }

@@ -32,6 +32,10 @@ struct OptimizerOptions {
   /// Second moments that are not 0 never become 0 in eight bits: a weight whose gradient pauses would jump. false: as
   /// bitsandbytes and torchao.
   bool keep_positive = true;
+  /// Second moments in eight bits are rounded stochastically: a step changes them by a thousandth, less than half of
+  /// what lies between two codes, and rounded to the nearest they would stand still. false: as bitsandbytes and
+  /// torchao.
+  bool stochastic = true;
   int64_t smallest_quantized = 4096;  ///< tensors of fewer elements keep F32 moments, whatever `state` says
 };
 
@@ -74,6 +78,8 @@ struct StepOptions {
   double weight_decay = 0;   ///< AdamW: decoupled; SGD and Adam: added to the gradient
   float gradient_scale = 1;  ///< every gradient is multiplied by it first, such as by clipping's coefficient
   int64_t step = 1;          ///< 1 at the first step
+  uint64_t seed = 1;         ///< of stochastic rounding
+  uint32_t tensor = 0;       ///< its number, for random numbers
 };
 
 /// One step: updates weights [n] and state from gradients [n] (Kingma, Ba 2015, arXiv:1412.6980; Loshchilov, Hutter

@@ -143,7 +143,7 @@ TEST(Optimizer, MomentsOfEightBitsHaveTorchaosCodesAndScales) {
     for (int64_t at = 0; at < n; at += kStateBlock) {
       float block[kStateBlock];
       std::copy_n(x.begin() + at, kStateBlock, block);
-      store_block(moment, at, kStateBlock, block, false);
+      store_block(moment, at, kStateBlock, block, {.keep_positive = false});
     }
     EXPECT_EQ(moment.scales, goldens.get(name + ".scales")) << name;
     EXPECT_EQ(moment.codes, goldens.get<uint8_t>(name + ".codes")) << name;
@@ -154,7 +154,8 @@ TEST(Optimizer, StepsInEightBitsAsTorchaoDoes) {
   const Goldens goldens;
   for (const StateFormat format : {StateFormat::int8, StateFormat::fp8}) {
     const std::string name(name_of(format));
-    const OptimizerOptions options{.state = format, .beta2 = 0.95, .keep_positive = false, .smallest_quantized = 256};
+    const OptimizerOptions options{
+        .state = format, .beta2 = 0.95, .keep_positive = false, .stochastic = false, .smallest_quantized = 256};
     OptimizerState state(options, 1024);
     const auto weights = run(options, 0.1, 0, goldens.get("block.weights"), goldens.get("block.gradients"), state, 1);
     expect_close(weights, goldens.get(name + ".weights"), 5, name);
@@ -184,6 +185,33 @@ TEST(Optimizer, SmallSecondMomentsDoNotBecomeZero) {
     const float before = weights[2];
     optimizer_step(options, {1e-3, 0, 1, 2}, weights, gradients, state, threads);
     EXPECT_LT(std::abs(weights[2] - before), 2e-3f) << name_of(format);
+  }
+}
+
+// beta2 of 0.999 moves a second moment by less than codes lie apart: it must go on all the same, in the mean.
+TEST(Optimizer, SecondMomentsOfEightBitsFollowThoseOfF32) {
+  constexpr size_t kCount = 16 * 256;
+  Threads threads(1);
+  for (const StateFormat format : {StateFormat::int8, StateFormat::fp8}) {
+    const OptimizerOptions floats{.smallest_quantized = 1}, bytes{.state = format, .smallest_quantized = 1};
+    OptimizerState wide(floats, kCount), narrow(bytes, kCount);
+    std::vector<float> a(kCount, 0.0f), b = a, gradients(kCount);
+    for (uint32_t step = 1; step <= 1500; ++step) {
+      const RandomStream random(7, step, 0);
+      for (size_t i = 0; i < kCount; ++i) gradients[i] = (random.uniform(i) - 0.5f) * (step <= 500 ? 1.0f : 0.3f);
+      optimizer_step(floats, {1e-3, 0, 1, step}, a, gradients, wide, threads);
+      optimizer_step(bytes, {1e-3, 0, 1, step}, b, gradients, narrow, threads);
+    }
+    double sum = 0, sum_of_bytes = 0;
+    for (int64_t at = 0; at < static_cast<int64_t>(kCount); at += kStateBlock) {
+      float values[kStateBlock];
+      load_block(narrow.moment[1], at, kStateBlock, values);
+      for (int64_t i = 0; i < kStateBlock; ++i) {
+        sum += wide.moment[1].values[static_cast<size_t>(at + i)];
+        sum_of_bytes += values[i];
+      }
+    }
+    EXPECT_NEAR(sum_of_bytes / sum, 1, 0.02) << name_of(format);
   }
 }
 

@@ -46,6 +46,16 @@ class Processes {
   void check_agreement(std::string_view text, std::string_view what);
 };
 
+/// What was gathered, `each` from every process: the first of each process, then the second of each …
+template <typename T>
+std::vector<T> in_turns(const std::vector<T>& gathered, size_t each) {
+  std::vector<T> result;
+  for (size_t turn = 0; turn < each; ++turn) {
+    for (size_t i = turn; i < gathered.size(); i += each) result.push_back(gathered[i]);
+  }
+  return result;
+}
+
 /// Those that mpirun has started this one with; else one. Throws Error where there are others and this program was
 /// built without MPI. While an exception ends the program, others than the first wait a moment before they go: what all
 /// of them have to say is said once.

@@ -64,7 +64,7 @@ class Mpi : public Processes {
       return;
     }
     // Whoever started the processes ends the others when this one is gone.
-    constexpr auto kTurn = std::chrono::milliseconds(700);
+    constexpr auto kTurn = std::chrono::seconds(5);
     if (rank_ > 0) std::this_thread::sleep_for(kTurn);
   }
   Mpi(const Mpi&) = delete;

@@ -1,23 +1,15 @@
 #include "train/run.h"
 
 #include <chrono>
-#include <numbers>
+#include <cmath>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/memory.h"
-#include "base/output.h"
-#include "base/sha256.h"
-#include "compress/compress.h"
-#include "files/checkpoint.h"
-#include "models/architectures.h"
-#include "numeric/random.h"
-#include "text/tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/log.h"
-#include "train/recipe/recipe.h"
+#include "train/misfits.h"
 #include "train/save_model.h"
-#include "train/trainer.h"
+#include "train/setup.h"
 
 namespace octet::train {
 namespace {
@@ -25,284 +17,183 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kHead = "lm_head";
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The text as sequences, and what identifies it.
-struct TokenData {
-  std::optional<PackedTokens> train, validation;
-  std::string hash;
-};
-
-std::vector<int32_t> tokens_of(const std::vector<fs::path>& files, const TrainConfig& config,
-                               const Tokenizer& tokenizer, int32_t end_of_text, Threads& threads, Sha256& hash) {
-  std::vector<int32_t> tokens;
-  for (const fs::path& file : files) {
-    const auto documents = read_documents(file, config.data);
-    const auto more = encode_documents(tokenizer, documents, end_of_text, threads);
-    tokens.insert(tokens.end(), more.begin(), more.end());
+/// The trainer of a setup, its linears in the precision.
+std::unique_ptr<Trainer> make_trainer(const TrainConfig& c, const Precision& precision, const Setup& setup,
+                                      Threads& threads, Processes& processes) {
+  const TrainerOptions options{c.optimizer, c.weight_decay, c.clip, c.seed, c.reduce_dtype};
+  auto trainer = std::make_unique<Trainer>(setup.learner, options, threads, &processes);
+  if (!precision.scheme) return trainer;
+  for (const Weight& weight : trainer->model().linears) {
+    if (weight.module() == "lm_head" && !c.head) continue;
+    trainer->learn(make_aware(*weight.trained(), precision, c.dtype, weight.module(), trainer->tape(), threads));
   }
-  hash.update(std::as_bytes(std::span(tokens)));
-  return tokens;
-}
-
-TokenData read_data(const TrainConfig& config, const Tokenizer& tokenizer, int32_t end_of_text, Threads& threads) {
-  TokenData data;
-  Sha256 hash;
-  data.train.emplace(tokens_of(config.train, config, tokenizer, end_of_text, threads, hash), config.sequence_length);
-  if (!config.validation.empty()) {
-    auto tokens = tokens_of(config.validation, config, tokenizer, end_of_text, threads, hash);
-    const auto most =
-        static_cast<size_t>(config.validation_tokens / config.sequence_length * config.sequence_length + 1);
-    if (tokens.size() > most && most > static_cast<size_t>(config.sequence_length)) tokens.resize(most);
-    data.validation.emplace(std::move(tokens), config.sequence_length);
-  }
-  data.hash = hash.hex();
-  return data;
-}
-
-/// The model's config.json: the recipe's keys, completed by what the tokenizer says; or that of the model to go on
-/// with.
-Json model_config(const TrainConfig& config, const Tokenizer& tokenizer, std::optional<int32_t> end_of_text) {
-  if (!config.from.empty()) return read_json(config.from / "config.json");
-  Json json = parse_json(config.model, config.recipe.string() + ": model");
-  const std::string name =
-      json_value<std::string>(json, "architecture", "LlamaForCausalLM", config.recipe.string() + ": model");
-  json.erase("architecture");
-  if (!json.contains("architectures")) json["architectures"] = {name};
-  std::string type = json["architectures"][0].get<std::string>();
-  type = type.substr(0, type.find("ForCausalLM"));
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  json["model_type"] = type;
-  if (!json.contains("vocab_size")) json["vocab_size"] = tokenizer.vocabulary_size();
-  if (!json.contains("max_position_embeddings")) json["max_position_embeddings"] = config.sequence_length;
-  if (!json.contains("hidden_act")) json["hidden_act"] = "silu";
-  for (const char* key : {"bos_token_id", "eos_token_id"}) {
-    if (!json.contains(key)) json[key] = end_of_text ? Json(*end_of_text) : Json(nullptr);
-  }
-  return json;
-}
-
-void check_model(const DecoderConfig& model, const TrainConfig& config, const Tokenizer& tokenizer) {
-  if (tokenizer.vocabulary_size() > model.vocabulary) {
-    fail("{}: the tokenizer has {} tokens and the model only {}", config.recipe.string(), tokenizer.vocabulary_size(),
-         model.vocabulary);
-  }
-  if (config.sequence_length > model.max_positions) {
-    fail("{}: data.sequence_length {} is longer than the model's {} positions", config.recipe.string(),
-         config.sequence_length, model.max_positions);
-  }
-}
-
-/// Numbers of a normal distribution by Box and Muller 1958.
-Tensor normal_numbers(const Shape& shape, uint64_t seed, uint32_t number, double deviation) {
-  Tensor x(shape);
-  const RandomStream random(seed, 0, number);
-  for (int64_t i = 0; i < x.elements(); i += 2) {
-    const auto words = random.block(static_cast<uint64_t>(i / 2));
-    const double u = (words[0] + 1.0) * 0x1p-32, angle = 2 * std::numbers::pi * words[1] * 0x1p-32;
-    const double radius = deviation * std::sqrt(-2 * std::log(u));
-    x.f32()[i] = static_cast<float>(radius * std::cos(angle));
-    if (i + 1 < x.elements()) x.f32()[i + 1] = static_cast<float>(radius * std::sin(angle));
-  }
-  return x;
-}
-
-/// What a new model starts from: matrices as Transformers' initializer_range, those that write into the residual stream
-/// smaller by sqrt(2 · layers) (Radford et al. 2019); norms 1, biases 0.
-TrainableParts new_parts(const TrainConfig& config, const Json& json, const DecoderConfig& model) {
-  const double range = json_value<double>(json, "initializer_range", 0.02, config.recipe.string() + ": model");
-  const double residual = range / std::sqrt(2.0 * static_cast<double>(model.layers));
-  auto number = std::make_shared<uint32_t>(0);
-  TrainableParts parts;
-  parts.values = [=, seed = config.seed](const std::string& name, const Shape& shape) {
-    const uint32_t tensor = (*number)++;
-    if (shape.size() > 1) {
-      const bool writes = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
-      return normal_numbers(shape, seed, tensor, writes ? residual : range);
-    }
-    Tensor x(shape);
-    std::fill(x.f32(), x.f32() + x.elements(), name.ends_with("bias") ? 0.0f : 1.0f);
-    return x;
-  };
-  return parts;
-}
-
-TrainableParts parts_from(const fs::path& directory) {
-  const auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(directory));
-  TrainableParts parts;
-  parts.values = [checkpoint, directory](const std::string& name, const Shape& shape) {
-    const Tensor stored = checkpoint->tensor(name);
-    if (stored.shape() != shape)
-      fail("{}: tensor {} has shape {}, not {}", directory.string(), name, text_of(stored.shape()), text_of(shape));
-    const Tensor wide = to_f32(stored);
-    Tensor own(shape);
-    std::memcpy(own.raw(), wide.raw(), static_cast<size_t>(wide.bytes()));
-    checkpoint->drop(name);
-    return own;
-  };
-  return parts;
+  return trainer;
 }
 
 class Run {
  public:
-  Run(const TrainConfig& config, Threads& threads, const RunHooks& hooks)
-      : c_(config), threads_(threads), hooks_(hooks) {}
+  Run(const TrainConfig& config, Threads& threads, const RunHooks& hooks, Processes& processes)
+      : c_(config),
+        threads_(threads),
+        hooks_(hooks),
+        processes_(processes),
+        saved_(config.output / "checkpoint.safetensors") {}
 
   RunResult run(bool resume) {
-    const fs::path saved = c_.output / "checkpoint.safetensors";
-    const bool there = fs::exists(saved);
+    const bool there = fs::exists(saved_);
     if (there && !resume) {
       fail("{}: a run has left a checkpoint there; go on with it (--resume), or choose another output",
            c_.output.string());
     }
     prepare();
-    fs::create_directories(c_.output);
-    if (there) state_ = load_checkpoint(saved, *trainer_, state_);
+    if (there) state_ = load_checkpoint(saved_, *trainer_, state_);
+    processes_.check_agreement(fmt::format("{} {} {}", state_.fingerprint, state_.data, trainer_->steps()),
+                               "recipe, text or checkpoint");
     result_.loss = state_.last_loss;
-    log_.emplace(c_.output, trainer_->steps());
-    MemoryEstimate memory = estimate_memory(model_, c_);
+    if (processes_.first()) {
+      fs::create_directories(c_.output);
+      log_.emplace(c_.output, trainer_->steps());
+    }
+    MemoryEstimate memory = setup_.memory;
     memory.other = std::max<int64_t>(0, static_cast<int64_t>(anonymous_bytes()) - memory.weights - memory.optimizer);
-    if (hooks_.begin) hooks_.begin(memory, steps_, trainer_->steps());
-    result_.tokens_per_second = 0;
-    train(saved);
+    if (processes_.first() && hooks_.begin) hooks_.begin(memory, steps_, trainer_->steps());
+    train();
     return finish();
   }
 
  private:
   void prepare() {
-    const Tokenizer tokenizer = Tokenizer::load(c_.tokenizer);
-    std::optional<int32_t> end_of_text;
-    if (!c_.end_of_text.empty()) {
-      end_of_text = tokenizer.id_of(c_.end_of_text);
-      if (!end_of_text && !c_.end_of_text_is_default)
-        fail("{}: data.end_of_text: the tokenizer has no token {}", c_.recipe.string(), json_text(c_.end_of_text));
-    }
-    json_ = model_config(c_, tokenizer, end_of_text);
-    model_ = read_decoder_config(json_,
-                                 c_.from.empty() ? c_.recipe.string() + ": model" : (c_.from / "config.json").string());
-    model_.dtype = DType::F32;
-    check_model(model_, c_, tokenizer);
-    data_ = read_data(c_, tokenizer, end_of_text.value_or(-1), threads_);
-    order_.emplace(data_.train->size(), c_.seed, c_.shuffle);
-    const int64_t sequences = c_.batch_size * c_.accumulate;
+    precision_ = precision_named(c_.precision);
+    setup_ = set_up(c_, precision_, threads_);
+    const int64_t examples = setup_.train->size();
+    order_.emplace(examples, c_.seed, c_.shuffle);
     steps_ = c_.steps > 0 ? c_.steps
-                          : std::max<int64_t>(1, std::llround(c_.epochs * static_cast<double>(data_.train->size()) /
-                                                              static_cast<double>(sequences)));
+                          : std::max<int64_t>(1, std::llround(c_.epochs * static_cast<double>(examples) /
+                                                              static_cast<double>(c_.batch_size * c_.accumulate)));
     schedule_ = c_.schedule;
     schedule_.total_steps = steps_;
     if (c_.warmup >= 0) schedule_.warmup_steps = std::llround(c_.warmup * static_cast<double>(steps_));
     check(schedule_);
-    TrainableParts parts = c_.from.empty() ? new_parts(c_, json_, model_) : parts_from(c_.from);
-    precision_ = precision_named(c_.precision);
-    const LinearRecipe recipe = precision_.recipe;
-    const LinearRecipe head = c_.head || c_.precision == "fp32" ? recipe : recipe_named("bf16").linear;
-    parts.recipe = [=](const std::string& module) { return module == kHead ? head : recipe; };
-    TrainerOptions options{c_.optimizer, c_.weight_decay, c_.clip, c_.seed, c_.recompute};
-    if (!c_.teacher.empty()) options.distillation = {teacher(), c_.distillation_weight, c_.temperature};
-    trainer_.emplace(model_, parts, options, threads_);
-    for (const Weight& weight : trainer_->model().linears) {
-      if (!precision_.scheme || (weight.module() == kHead && !c_.head)) continue;
-      make_aware(*weight.trained(), *precision_.scheme, weight.module(), threads_);
-    }
+    trainer_ = make_trainer(c_, precision_, setup_, threads_, processes_);
     state_.fingerprint = c_.fingerprint;
-    state_.data = data_.hash;
+    state_.data = setup_.data_hash;
   }
 
-  std::shared_ptr<Teacher> teacher() {
-    const std::string where = (c_.teacher / "config.json").string();
-    DecoderConfig config = read_decoder_config(read_json(c_.teacher / "config.json"), where);
-    if (config.vocabulary != model_.vocabulary) {
-      fail("{}: the teacher has {} tokens and the student {}; they must be the same", where, config.vocabulary,
-           model_.vocabulary);
-    }
-    if (config.max_positions < c_.sequence_length) {
-      fail("{}: data.sequence_length {} is longer than the teacher's {} positions", where, c_.sequence_length,
-           config.max_positions);
-    }
-    TrainableParts parts = parts_from(c_.teacher);
-    parts.recipe = [](const std::string&) { return recipe_named("bf16").linear; };
-    return std::make_shared<Teacher>(config, parts, threads_);
-  }
-
-  std::vector<TokenBatch> batches_of(int64_t step) {
-    std::vector<TokenBatch> batches(static_cast<size_t>(c_.accumulate));
-    int64_t position = (step - 1) * c_.batch_size * c_.accumulate;
-    for (TokenBatch& batch : batches) {
-      for (int64_t i = 0; i < c_.batch_size; ++i) {
-        const int64_t sequence = order_->at(position++);
-        batch.inputs.push_back(data_.train->inputs(sequence));
-        batch.targets.push_back(data_.train->targets(sequence));
-      }
+  /// The micro-batches of this process: every process takes the next one in turn.
+  std::vector<Batch> batches_of(int64_t step) {
+    std::vector<Batch> batches;
+    for (int64_t i = processes_.rank(); i < c_.accumulate; i += processes_.count()) {
+      int64_t position = ((step - 1) * c_.accumulate + i) * c_.batch_size;
+      std::vector<int64_t> numbers(static_cast<size_t>(c_.batch_size));
+      for (int64_t& number : numbers) number = order_->at(position++);
+      batches.push_back(setup_.train->batch(numbers));
     }
     return batches;
   }
 
-  double validation_loss() {
-    double sum = 0;
-    const int64_t n = data_.validation->size();
-    for (int64_t begin = 0; begin < n; begin += c_.batch_size) {
-      TokenBatch batch;
-      for (int64_t i = begin; i < std::min(n, begin + c_.batch_size); ++i) {
-        batch.inputs.push_back(data_.validation->inputs(i));
-        batch.targets.push_back(data_.validation->targets(i));
-      }
-      sum += trainer_->loss(batch) * static_cast<double>(batch.inputs.size());
-    }
-    return sum / static_cast<double>(n);
+  /// Of examples begin … begin + batch_size - 1, the loss summed over them.
+  Score score_from(int64_t begin) {
+    const int64_t end = std::min(setup_.validation->size(), begin + c_.batch_size);
+    std::vector<int64_t> numbers;
+    for (int64_t i = begin; i < end; ++i) numbers.push_back(i);
+    Score score = trainer_->score(setup_.validation->batch(numbers));
+    score.loss *= static_cast<double>(numbers.size());
+    return score;
   }
 
-  void train(const fs::path& saved) {
-    const int64_t tokens = c_.batch_size * c_.accumulate * c_.sequence_length;
+  /// The processes take batches in turn; they are added up in their order.
+  Score validation_score() {
+    const int64_t n = setup_.validation->size(), batches = (n + c_.batch_size - 1) / c_.batch_size;
+    const int64_t turns = (batches + processes_.count() - 1) / processes_.count();
+    std::vector<Score> own;
+    for (int64_t turn = 0; turn < turns; ++turn) {
+      const int64_t batch = turn * processes_.count() + processes_.rank();
+      own.push_back(batch < batches ? score_from(batch * c_.batch_size) : Score());
+    }
+    const auto all = in_turns(processes_.gathered(std::span<const Score>(own)), own.size());
+    Score sum{0, all[0].correct < 0 ? -1 : 0};
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      const Score& score = all[static_cast<size_t>(batch)];
+      sum.loss += score.loss;
+      if (sum.correct >= 0) sum.correct += score.correct;
+    }
+    return {sum.loss / static_cast<double>(n), sum.correct};
+  }
+
+  /// Measures the validation data into the result.
+  void measure() {
+    const Score score = validation_score();
+    result_.validation_loss = score.loss;
+    if (score.correct >= 0)
+      result_.validation_accuracy = static_cast<double>(score.correct) / static_cast<double>(setup_.validation->size());
+  }
+
+  void train() {
     double seconds = 0;
-    int64_t timed = 0;
+    int64_t timed = 0, tokens = 0;
     while (trainer_->steps() < steps_ && !result_.stopped_early) {
       const auto batches = batches_of(trainer_->steps() + 1);
       const double learning_rate = c_.learning_rate * schedule_.factor(trainer_->steps() + 1);
       const auto start = Clock::now();
+      watch_misfits(*trainer_, (trainer_->steps() + 1) % c_.log_every == 0);
       const Trainer::Step step = trainer_->step(batches, learning_rate);
       seconds += seconds_since(start);
       ++timed;
+      tokens += tokens_of(batches);
       check_course(step.loss);
       RunProgress p{trainer_->steps(), steps_, step.loss, learning_rate, step.gradient_norm};
-      p.tokens_per_second = static_cast<double>(timed * tokens) / seconds;
-      p.seconds_left = static_cast<double>((steps_ - p.step) * tokens) / p.tokens_per_second;
-      const bool validates =
-          data_.validation && c_.validate_every > 0 && (p.step % c_.validate_every == 0 || p.step == steps_);
-      if (validates) p.validation_loss = validate();
-      tell(p, validates);
+      p.tokens_per_second = static_cast<double>(tokens) / seconds;
+      p.seconds_left = seconds / static_cast<double>(timed) * static_cast<double>(steps_ - p.step);
+      if (setup_.validation && c_.validate_every > 0 && (p.step % c_.validate_every == 0 || p.step == steps_)) {
+        validate(p);
+      }
+      tell(p);
       result_.loss = state_.last_loss = step.loss;
-      result_.tokens_per_second = p.tokens_per_second;
       const bool last = p.step == steps_ || result_.stopped_early;
-      if (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0))
-        save_checkpoint(saved, *trainer_, state_);
+      if (processes_.first() && (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0)))
+        save_checkpoint(saved_, *trainer_, state_);
     }
     result_.seconds = seconds;
-    result_.tokens = timed * tokens;
+    result_.tokens = tokens;
+    result_.tokens_per_second = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
   }
 
-  double validate() {
-    const double loss = validation_loss();
-    const bool better = state_.best_loss == 0 || loss < state_.best_loss;
-    if (better) state_.best_loss = loss;
+  /// Of all processes.
+  int64_t tokens_of(std::span<const Batch> batches) {
+    int64_t own = 0, sum = 0;
+    for (const Batch& batch : batches) own += batch.tokens();
+    for (const int64_t tokens : processes_.gathered(std::span<const int64_t>(&own, 1))) sum += tokens;
+    return sum;
+  }
+
+  void validate(RunProgress& p) {
+    measure();
+    p.validation_loss = result_.validation_loss;
+    p.validation_accuracy = result_.validation_accuracy;
+    const bool better = state_.best_loss == 0 || p.validation_loss < state_.best_loss;
+    if (better) state_.best_loss = p.validation_loss;
     state_.validations_since_best = better ? 0 : state_.validations_since_best + 1;
     result_.stopped_early = c_.patience > 0 && state_.validations_since_best >= c_.patience;
-    result_.validation_loss = loss;
-    return loss;
   }
 
-  void tell(const RunProgress& p, bool validates) {
+  void tell(const RunProgress& p) {
+    if (!processes_.first()) return;
+    const bool validated = p.validation_loss > 0;
     std::vector<Scalar> scalars = {{"train/loss", p.loss},
                                    {"train/learning_rate", p.learning_rate},
                                    {"train/gradient_norm", p.gradient_norm},
                                    {"train/tokens_per_second", p.tokens_per_second}};
-    if (validates) scalars.push_back({"validation/loss", p.validation_loss});
+    if (validated) scalars.push_back({"validation/loss", p.validation_loss});
+    if (p.validation_accuracy >= 0) scalars.push_back({"validation/accuracy", p.validation_accuracy});
+    const auto misfits = misfit_shares(*trainer_);
+    for (const MisfitShare& m : misfits) scalars.push_back({m.tag, m.share});
     log_->record(p.step, scalars);
-    if (hooks_.progress && (validates || p.step % c_.log_every == 0 || p.step == steps_)) hooks_.progress(p);
+    if (hooks_.step) hooks_.step();
+    if (hooks_.progress && (validated || p.step % c_.log_every == 0 || p.step == steps_)) hooks_.progress(p);
   }
 
   /// A loss far above where it began does not come back: the step is named before the checkpoint is written over.
@@ -322,53 +213,26 @@ class Run {
         "step {}: the loss has risen from {:.4g} to {:.4g} and {} has grown to {:.3g} in the mean; lower the learning "
         "rate{}",
         trainer_->steps(), state_.first_loss, loss, largest, std::sqrt(most),
-        fs::exists(c_.output / "checkpoint.safetensors") ? " (the last good checkpoint is kept)" : "");
+        fs::exists(saved_) ? " (the last good checkpoint is kept)" : "");
   }
 
   RunResult finish() {
-    if (data_.validation && result_.validation_loss == 0) result_.validation_loss = validation_loss();
-    Json json = json_;
-    json["dtype"] = json["torch_dtype"] = c_.dtype == DType::F32 ? "float32" : "bfloat16";
-    json.erase("quantization_config");
-    result_.directory = c_.output / "model";
-    const fs::path plain = precision_.scheme ? c_.output / "model.plain" : result_.directory;
-    save_model(plain, trainer_->model(), json.dump(2, ' ', true) + "\n", c_.dtype, c_.tokenizer, true);
-    if (precision_.scheme) compress_result(plain);
+    if (setup_.validation && result_.validation_loss == 0) measure();
+    if (!processes_.first()) return result_;
+    result_.directory = save_result(c_, precision_, trainer_->model(), setup_.config_json, setup_.tokenizer, threads_);
     result_.steps = trainer_->steps();
     return result_;
-  }
-
-  /// The scheme that was trained for, with the input ranges that were seen.
-  void compress_result(const fs::path& plain) {
-    CompressOptions options;
-    options.model = plain;
-    options.output = result_.directory;
-    options.scheme = precision_.scheme;
-    options.include_head = c_.head;
-    options.force = true;
-    options.command = fmt::format("octet train {}", c_.recipe.string());
-    if (precision_.scheme->needs_calibration()) options.calibration = c_.train.front();
-    const Checkpoint checkpoint = Checkpoint::open(plain);
-    const Plan plan = make_plan(checkpoint, options);
-    Calibration calibration;
-    for (const Weight& weight : trainer_->model().linears) {
-      const auto& [low, high] = weight.trained()->input_range;
-      if (weight.trained()->static_input) calibration.ranges.inputs[weight.module()] = SeenRange{low, high};
-    }
-    compress(
-        checkpoint, plan, options, [&](const WorkPlace&) { return calibration; }, threads_, [](int64_t) {});
-    fs::remove_all(plain);
   }
 
   const TrainConfig& c_;
   Threads& threads_;
   const RunHooks& hooks_;
-  Json json_;
+  Processes& processes_;
+  const fs::path saved_;
   Precision precision_;
-  DecoderConfig model_;
-  TokenData data_;
+  Setup setup_;
   std::optional<ExampleOrder> order_;
-  std::optional<Trainer> trainer_;
+  std::unique_ptr<Trainer> trainer_;
   std::optional<TrainingLog> log_;
   Schedule schedule_;
   RunState state_;
@@ -378,8 +242,10 @@ class Run {
 
 }  // namespace
 
-RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks) {
-  return Run(config, threads, hooks).run(resume);
+RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks,
+                       Processes* processes) {
+  const auto alone = single_process();
+  return Run(config, threads, hooks, processes ? *processes : *alone).run(resume);
 }
 
 }  // namespace octet::train

@@ -3,6 +3,7 @@
 
 #include "train/config.h"
 #include "train/memory.h"
+#include "train/processes.h"
 
 namespace octet::train {
 
@@ -10,17 +11,20 @@ namespace octet::train {
 struct RunProgress {
   int64_t step = 0, steps = 0;
   double loss = 0, learning_rate = 0, gradient_norm = 0;
-  double validation_loss = 0;  // 0: not measured at this step
+  double validation_loss = 0;       // 0: not measured at this step
+  double validation_accuracy = -1;  // share of examples; -1: not measured, or not a classifier
   double tokens_per_second = 0, seconds_left = 0;
 };
 
 struct RunHooks {
   std::function<void(const MemoryEstimate&, int64_t steps, int64_t resumed_at)> begin;
-  std::function<void(const RunProgress&)> progress;
+  std::function<void()> step;                        // one is done
+  std::function<void(const RunProgress&)> progress;  // every log_every steps, and where the loss was validated
 };
 
 struct RunResult {
   double loss = 0, validation_loss = 0;  // of the last step; of the model that is saved, 0: no validation data
+  double validation_accuracy = -1;       // share of examples; -1: not measured, or not a classifier
   int64_t steps = 0, tokens = 0;
   double tokens_per_second = 0, seconds = 0;
   bool stopped_early = false;
@@ -28,7 +32,10 @@ struct RunResult {
 };
 
 /// Trains as the recipe says: from the start, or with `resume` from the checkpoint in its output directory. Throws
-/// Error where there is a checkpoint and `resume` is not set, and for everything that makes training impossible.
-RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks);
+/// Error where there is a checkpoint and `resume` is not set, and for everything that makes training impossible. Of
+/// several `processes` (nullptr: this one alone) each computes its share, all read the same files, and the first writes
+/// and tells.
+RunResult run_training(const TrainConfig& config, bool resume, Threads& threads, const RunHooks& hooks,
+                       Processes* processes = nullptr);
 
 }  // namespace octet::train

@@ -111,9 +111,11 @@ TEST_F(Training, LearnsAndSavesAModelThatScoresAsItsValidation) {
 
 TEST_F(Training, GoesOnAsIfItHadNotBeenKilled) {
   struct Killed {};
-  for (const char* more : {"precision: fp8_delayed\nsteps: 12\n", "precision: int8\nsteps: 12\nrecompute: true\n",
-                           "precision: qat:W8A8_STATIC\nsteps: 12\naccumulate: 2\n",
-                           "precision: bf16\nsteps: 12\noptimizer: {state: int8}\n"}) {
+  for (const char* more :
+       {"precision: fp8_delayed\nsteps: 12\n", "precision: int8\nsteps: 12\nrecompute: true\n",
+        "precision: qat:W8A8_STATIC\nsteps: 12\naccumulate: 2\n",
+        "precision: qat:W8A8_STATIC+lsq\nsteps: 12\nrecompute: true\n", "precision: qat:W8A8_ASYM+pact\nsteps: 12\n",
+        "precision: bf16\nsteps: 12\noptimizer: {state: int8}\n"}) {
     SCOPED_TRACE(more);
     std::string text = recipe("whole", more);
     if (text.find("state: int8") != std::string::npos) text.erase(text.find("optimizer: {learning_rate: 3e-3}\n"), 33);
@@ -151,7 +153,8 @@ TEST_F(Training, EveryPrecisionLearns) {
 }
 
 TEST_F(Training, QuantizationAwareModelsAreSavedInTheirScheme) {
-  for (const char* scheme : {"W8A8", "W8A8_STATIC", "W8A8_ASYM", "W8A16", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP8"}) {
+  for (const char* scheme : {"W8A8", "W8A8_STATIC", "W8A8_ASYM", "W8A16", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP8",
+                             "W8A16+lsq", "FP8+lsq", "FP8_BLOCK+lsq", "W8A8_STATIC+pact"}) {
     const RunResult result = train(config(scheme, fmt::format("precision: qat:{}\nsteps: 30\n", scheme)));
     const Model model = load_model(result.directory, two_threads());
     EXPECT_LT(model.decoder.weight_bytes, 130'000) << scheme;  // 102 k numbers, 83 k of them in a byte

@@ -1,9 +1,13 @@
 #include "train/save_model.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/output.h"
+#include "compress/compress.h"
+#include "files/checkpoint.h"
 #include "files/safetensors.h"
+#include "ops/aware_linear.h"
 
 namespace octet::train {
 namespace {
@@ -21,7 +25,46 @@ void copy_whole(const fs::path& from, const fs::path& to) {
   copy.close(false);
 }
 
+/// From a directory of float numbers to one in the scheme.
+void compress_result(const TrainConfig& c, const Precision& precision, const Trainable& model, const fs::path& plain,
+                     const fs::path& output, Threads& threads) {
+  CompressOptions options;
+  options.model = plain;
+  options.output = output;
+  options.scheme = precision.scheme;
+  options.include_head = c.head;
+  options.force = true;
+  options.command = fmt::format("octet train {}", c.recipe.string());
+  if (precision.scheme->needs_calibration()) options.calibration = c.train.front();
+  const Checkpoint checkpoint = Checkpoint::open(plain);
+  const Plan plan = make_plan(checkpoint, options);
+  const fs::path made = c.output / "model.made";
+  MadeLayer layer;
+  for (const Weight& weight : model.linears) {
+    if (weight.trained()->aware) layer.modules.emplace_back(weight.module(), served_weight(*weight.trained()));
+  }
+  write_made(made, layer);
+  Calibration calibration;
+  calibration.made.add(made);
+  compress(
+      checkpoint, plan, options, [&](const WorkPlace&) { return calibration; }, threads, [](int64_t) {});
+  fs::remove_all(plain);
+  fs::remove(made);
+}
+
 }  // namespace
+
+fs::path save_result(const TrainConfig& c, const Precision& precision, const Trainable& model,
+                     const std::string& config_json, const fs::path& tokenizer, Threads& threads) {
+  Json json = parse_json(config_json, "config.json");
+  json["dtype"] = json["torch_dtype"] = c.dtype == DType::F32 ? "float32" : "bfloat16";
+  json.erase("quantization_config");
+  const fs::path directory = c.output / "model";
+  const fs::path plain = precision.scheme ? c.output / "model.plain" : directory;
+  save_model(plain, model, json.dump(2, ' ', true) + "\n", c.dtype, tokenizer, true);
+  if (precision.scheme) compress_result(c, precision, model, plain, directory, threads);
+  return directory;
+}
 
 void save_model(const fs::path& directory, const Trainable& model, const std::string& config_json, DType dtype,
                 const fs::path& tokenizer, bool force) {

@@ -3,6 +3,8 @@
 #include <string>
 
 #include "models/trainable.h"
+#include "train/config.h"
+#include "train/recipe/recipe.h"
 
 namespace octet::train {
 
@@ -10,5 +12,11 @@ namespace octet::train {
 /// and the tokenizer's files from `tokenizer`. It appears whole; with `force` it replaces a model that is there.
 void save_model(const std::filesystem::path& directory, const Trainable& model, const std::string& config_json,
                 DType dtype, const std::filesystem::path& tokenizer, bool force);
+
+/// The result of a run, in output/model: as dtype says, or in the scheme that it was trained for, with the codes and
+/// scales of the training's own products. `config_json` and `tokenizer` are those of Setup. Gives the directory.
+std::filesystem::path save_result(const TrainConfig& config, const Precision& precision, const Trainable& model,
+                                  const std::string& config_json, const std::filesystem::path& tokenizer,
+                                  Threads& threads);
 
 }  // namespace octet::train

@@ -1,5 +1,9 @@
 #include "base/error.h"
+#include "kernels/convert/convert.h"
+#include "ops/tape.h"
+#include "quant/observer/observer.h"
 #include "quant/quantize.h"
+#include "quant/rounding/nearest.h"
 #include "quant/scale.h"
 #include "train/recipe/recipe.h"
 
@@ -8,32 +12,101 @@ namespace {
 
 constexpr std::string_view kAware = "qat:";
 
+struct MethodRow {
+  std::string_view name;
+  AwareMethod method;
+};
+constexpr MethodRow kMethods[] = {{"lsq", AwareMethod::lsq}, {"pact", AwareMethod::pact}};
+
+AwareMethod method_named(std::string_view name, std::string_view precision) {
+  for (const MethodRow& row : kMethods) {
+    if (row.name == name) return row.method;
+  }
+  throw UsageError(fmt::format("{}: there is no method '{}'; the methods are lsq and pact", precision, name));
+}
+
+void check(AwareMethod method, const Scheme& scheme, std::string_view precision) {
+  if (!scheme.weights) throw UsageError(fmt::format("{}: this scheme quantizes nothing", precision));
+  if (scheme.non_linear()) {
+    throw UsageError(
+        fmt::format("{}: {} rounds to codes that are no even steps, which is not trained", precision, scheme.name));
+  }
+  if (method == AwareMethod::lsq && scheme.weights->scale_format == Format::E8M0) {
+    throw UsageError(
+        fmt::format("{}: scales that are powers of two are not learned; take qat:{}", precision, scheme.name));
+  }
+  if (method == AwareMethod::pact && !scheme.needs_calibration()) {
+    throw UsageError(fmt::format("{}: pact learns where inputs are clipped, and those of {} never are; take qat:{}{}",
+                                 precision, scheme.name, scheme.name,
+                                 scheme.weights->scale_format == Format::E8M0 ? "" : "+lsq"));
+  }
+}
+
+/// The same numbers as `quantize`, with scales that are given.
+QTensor quantize_with(const Tensor& value, const Tensor& scales, const Quantization& q, Threads& threads) {
+  QTensor result;
+  result.weights = q;
+  result.codes = Tensor(value.shape(), code_dtype(q.format));
+  result.scales = scales.reshaped(scale_shape(q, value.size(0), value.size(1)));
+  round_rows_to_nearest(value, q, result.scales, {}, threads, result.codes.raw());
+  return result;
+}
+
+/// Learned ranges begin where the squared error is smallest: a step size hardly moves far.
+InputRange::Ends range_of_input(const Tensor& x, AwareMethod method, const Quantization& q, Threads& threads) {
+  if (method == AwareMethod::straight_through) {
+    const kernels::MinMax ends = kernels::min_max(x.f32(), x.elements());
+    return ends.finite ? InputRange::Ends{ends.min, ends.max} : InputRange::Ends{};  // the loss will say so
+  }
+  InputStream stream;
+  if (!stream.add(x.f32(), x.elements(), threads)) return {};
+  const SeenRange range = mse_of_stream(stream, q, {});
+  return {range.min, range.max};
+}
+
 }  // namespace
 
 Precision precision_named(std::string_view name) {
   if (!name.starts_with(kAware)) return {recipe_named(name).linear};
-  const Scheme& scheme = scheme_named(name.substr(kAware.size()));
-  if (!scheme.weights) throw UsageError(fmt::format("{}: this scheme quantizes nothing", name));
-  if (scheme.non_linear()) {
-    throw UsageError(
-        fmt::format("{}: {} rounds to codes that are no even steps, which is not trained", name, scheme.name));
-  }
-  return {recipe_named("bf16").linear, &scheme};
+  const std::string_view rest = name.substr(kAware.size());
+  const size_t plus = std::min(rest.find('+'), rest.size());
+  Precision precision{recipe_named("bf16").linear, &scheme_named(rest.substr(0, plus))};
+  if (plus < rest.size()) precision.method = method_named(rest.substr(plus + 1), name);
+  check(precision.method, *precision.scheme, name);
+  return precision;
 }
 
-void make_aware(TrainedWeight& weight, const Scheme& scheme, std::string module, Threads& threads) {
-  const Quantization weights = *scheme.weights;
-  const std::optional<Quantization> activations = scheme.activations;
-  weight.static_input = scheme.needs_calibration();
-  weight.quantize = [=, &threads](const Tensor& value, std::span<const float, 2> range) {
-    QTensor q = quantize(value, weights, {}, threads, module);
-    q.activations = activations;
-    if (!activations || activations->dynamic) return q;
-    const StaticScale scale = static_scale(range[0], range[1], *activations, DType::BF16);
-    q.input_scale = scale.scale;
-    q.input_zero_point = scale.zero_point;
-    return q;
+std::vector<Parameter> make_aware(TrainedWeight& weight, const Precision& precision, DType dtype,
+                                  const std::string& module, Tape& tape, Threads& threads) {
+  weight.aware = std::make_shared<Aware>();
+  Aware& a = *weight.aware;
+  a.method = precision.method;
+  a.weights = *precision.scheme->weights;
+  a.activations = precision.scheme->activations;
+  a.dtype = dtype;
+  a.quantize = [&threads, module, q = a.weights](const Tensor& value, const Tensor& scales) {
+    return scales.empty() ? quantize(value, q, {}, threads, module) : quantize_with(value, scales, q, threads);
   };
+  std::vector<Parameter> learned;
+  if (a.method == AwareMethod::lsq) {
+    const Tensor ranges = observe_ranges(weight.value, a.weights, observer_named("mse"), {}, threads);
+    const Tensor scales = scales_of(ranges, a.weights, DType::F32, {}, module);
+    a.steps = tape.parameter(scales.reshaped({scales.elements()}));
+    learned.push_back({"step_size." + module + ".weight", a.steps});
+  }
+  if (!a.static_input()) return learned;
+  a.range_of = [&threads, method = a.method, q = *a.activations](const Tensor& x) {
+    return range_of_input(x, method, q, threads);
+  };
+  a.scale_of = [q = *a.activations, dtype](const InputRange::Ends& ends) {
+    const StaticScale scale = static_scale(ends[0], ends[1], q, dtype);
+    return InputScale{scale.scale, scale.zero_point};
+  };
+  if (a.method == AwareMethod::straight_through) return learned;
+  const bool both_ends = a.method == AwareMethod::pact && !a.activations->symmetric;
+  a.input = tape.parameter(Tensor::zeros({both_ends ? 2 : 1}, DType::F32));
+  learned.push_back({(a.method == AwareMethod::lsq ? "step_size." : "clip.") + module + ".input", a.input});
+  return learned;
 }
 
 }  // namespace octet::train

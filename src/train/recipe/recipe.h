@@ -2,7 +2,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "models/trainable.h"
 #include "ops/weight.h"
 #include "tensor/scheme.h"
 
@@ -18,17 +20,19 @@ struct Recipe {
 std::span<const Recipe> recipes();
 
 /// What the field `precision` says: a recipe, or qat:SCHEME, quantization-aware for that scheme of octet compress:
-/// products forward are those the compressed model is served with, gradients pass straight through the rounding (Jacob
-/// et al. 2018, arXiv:1712.05877) and multiply in BF16.
+/// products forward are those the compressed model is served with, gradients pass straight through the rounding and
+/// multiply in BF16. qat:SCHEME+lsq learns step sizes, qat:SCHEME+pact where inputs are clipped.
 struct Precision {
   LinearRecipe recipe;
   const Scheme* scheme = nullptr;  // of quantization-aware training
+  AwareMethod method = AwareMethod::straight_through;
 };
-/// Throws UsageError listing the names.
+/// Throws UsageError listing the names, and for methods that learn nothing of a scheme.
 Precision precision_named(std::string_view name);
 
-/// Makes `weight` quantization-aware for a scheme.
-void make_aware(TrainedWeight& weight, const Scheme& scheme, std::string module, Threads& threads);
+/// Makes `weight` quantization-aware, for a model that is saved as `dtype`. Gives what is learned beside the weights.
+std::vector<Parameter> make_aware(TrainedWeight& weight, const Precision& precision, DType dtype,
+                                  const std::string& module, Tape& tape, Threads& threads);
 
 /// Throws UsageError listing the names.
 const Recipe& recipe_named(std::string_view name);

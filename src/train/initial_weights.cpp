@@ -1,0 +1,83 @@
+#include "train/initial_weights.h"
+
+#include <cstring>
+#include <numbers>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "files/checkpoint.h"
+#include "numeric/random.h"
+
+namespace octet::train {
+namespace {
+
+/// Numbers of a normal distribution by Box and Muller 1958.
+Tensor normal_numbers(const Shape& shape, uint64_t seed, uint32_t number, double deviation) {
+  Tensor x(shape);
+  const RandomStream random(seed, 0, number);
+  for (int64_t i = 0; i < x.elements(); i += 2) {
+    const auto words = random.block(static_cast<uint64_t>(i / 2));
+    const double u = (words[0] + 1.0) * 0x1p-32, angle = 2 * std::numbers::pi * words[1] * 0x1p-32;
+    const double radius = deviation * std::sqrt(-2 * std::log(u));
+    x.f32()[i] = static_cast<float>(radius * std::cos(angle));
+    if (i + 1 < x.elements()) x.f32()[i + 1] = static_cast<float>(radius * std::sin(angle));
+  }
+  return x;
+}
+
+}  // namespace
+
+TrainableParts new_parts(uint64_t seed, double range, int64_t layers) {
+  const double residual = range / std::sqrt(2.0 * static_cast<double>(layers));
+  auto number = std::make_shared<uint32_t>(0);
+  TrainableParts parts;
+  parts.values = [=](const std::string& name, const Shape& shape) {
+    const uint32_t tensor = (*number)++;
+    if (shape.size() > 1) {
+      const bool writes = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+      return normal_numbers(shape, seed, tensor, writes ? residual : range);
+    }
+    Tensor x(shape);
+    std::fill(x.f32(), x.f32() + x.elements(), name.ends_with("bias") ? 0.0f : 1.0f);
+    return x;
+  };
+  return parts;
+}
+
+TrainableParts new_classifier_parts(const ClassifierKind& kind, uint64_t seed, const Json& config,
+                                    const std::string& where) {
+  const auto range = json_value<double>(config, "initializer_range", kind.encoder ? 0.02 : 0.1, where);
+  if (kind.encoder) return new_parts(seed, range, 1);
+  auto number = std::make_shared<uint32_t>(0);
+  TrainableParts parts;
+  parts.values = [=](const std::string& name, const Shape& shape) {
+    const uint32_t tensor = (*number)++;
+    if (shape.size() > 1) {
+      const bool table = name.starts_with("embedding");
+      return normal_numbers(shape, seed, tensor, table ? range : 1 / std::sqrt(static_cast<double>(shape[1])));
+    }
+    Tensor x = Tensor::zeros(shape);
+    const int64_t h = x.elements() / 4;
+    if (name == "lstm.bias_ih_l0") std::fill(x.f32() + h, x.f32() + 2 * h, 1.0f);  // gates i, f, g, o
+    return x;
+  };
+  return parts;
+}
+
+TrainableParts parts_from(const std::filesystem::path& directory) {
+  const auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(directory));
+  TrainableParts parts;
+  parts.values = [checkpoint, directory](const std::string& name, const Shape& shape) {
+    const Tensor stored = checkpoint->tensor(name);
+    if (stored.shape() != shape)
+      fail("{}: tensor {} has shape {}, not {}", directory.string(), name, text_of(stored.shape()), text_of(shape));
+    const Tensor wide = to_f32(stored);
+    Tensor own(shape);
+    std::memcpy(own.raw(), wide.raw(), static_cast<size_t>(wide.bytes()));
+    checkpoint->drop(name);
+    return own;
+  };
+  return parts;
+}
+
+}  // namespace octet::train
