@@ -1,9 +1,13 @@
-"""The page of eval --report is well formed, fetches nothing, and says its plots in words and numbers too."""
+"""The pages of eval --report and compress --report are well formed, fetch nothing, say their plots in words and numbers
+too, and fit a phone and a desktop in a real browser."""
 
+import html
 import html.parser
+import json
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 import xml.dom.minidom
@@ -78,6 +82,75 @@ class Report(ProgramTest):
             self.check(text)
             self.assertNotIn("<b>", text)
             self.assertNotIn("\x1b", text)
+
+
+class CompressReportPage(Report):
+    """Of a whole compression, made once."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+
+    def report(self):
+        file = pathlib.Path(self.folder.name) / "report.html"
+        if not file.exists():
+            self.succeeds("compress", self.data("models/stories260K"), "--scheme", "W8A8", "--calibration",
+                          self.data("text/tinystories.sample.txt"), "--max-ppl-increase", "5%", "--max-size", "600K",
+                          "--report", file, "-o", file.with_name("compressed"))
+        return file
+
+    def test_says_everything(self):
+        text = self.report().read_text()
+        self.check(text)
+        for part in ("Before and after", "memory when loaded", "What was done", "smoothquant", "GPTQ", "Signal and noise",
+                     "Largest weight of each layer", "Weights that are clipped", "grid of codes", "Activation ranges",
+                     "The tokens that changed most", "How to repeat it", "--max-ppl-increase"):
+            self.assertIn(part, text)
+
+    def test_has_the_same_numbers_beside_it(self):
+        numbers = json.loads(self.report().with_suffix(".json").read_text())
+        self.assertEqual(len(numbers["layers"]), 35)
+        for layer in numbers["layers"]:
+            self.assertGreater(layer["rounding"], 0)
+            self.assertGreater(layer["largest_weight_of_reach"], 0)
+        self.assertEqual(len(numbers["worst_tokens"]), 20)
+        self.assertGreater(numbers["memory_bytes"]["before"], numbers["memory_bytes"]["after"])
+        self.assertGreater(numbers["decode_tokens_per_second"]["after"], 0)
+        self.assertEqual(sum(kind["count"] for kind in numbers["layer_kinds"]), 35)
+        self.assertGreater(numbers["candidates"][0]["predicted_tokens_per_second"], 0)
+
+    def test_fits_the_browsers_window(self):
+        chromium = shutil.which("chromium")
+        if not chromium:
+            self.skipTest("chromium is not there")
+        pages = {"compress": self.report().read_text(), "eval": self.page("--baseline", self.data("models/stories260K"),
+                                                                           "--scheme", "W8A8")}
+        # The page in a frame, which can be narrower than any window; the frame's own policy allows no script.
+        frame = ("<body style='margin:0'><iframe id=f style='border:0' width={} height=2000 srcdoc=\"{}\"></iframe><script>"
+                 "onload = () => {{ const d = f.contentDocument; document.body.dataset.measured = ["
+                 "f.contentWindow.innerWidth, d.documentElement.scrollWidth, "
+                 "[...d.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0).length, "
+                 "f.contentWindow.getComputedStyle(d.body).backgroundColor].join(';') }}</script>")
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "frame.html"
+            for name, text in pages.items():
+                paper = set()
+                for width, scheme in ((390, 0), (390, 1), (1280, 0)):
+                    file.write_text(frame.format(width, html.escape(text)))
+                    done = subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+                                           f"--blink-settings=preferredColorScheme={scheme}", "--window-size=1400,2100",
+                                           f"--user-data-dir={folder}/profile", file.as_uri()],
+                                          capture_output=True, text=True, timeout=120)
+                    measured = re.search('data-measured="([^"]*)"', done.stdout)
+                    self.assertTrue(measured, done.stderr[-2000:])
+                    inner, scrolled, plots, color = measured.group(1).split(";")
+                    self.assertEqual(int(inner), width)
+                    self.assertLessEqual(int(scrolled), width, f"{name} runs out of a window of {width}")
+                    self.assertEqual(int(plots), text.count("<figure"), "each plot is drawn once")
+                    paper.add(color)
+                self.assertEqual(len(paper), 2, "light and dark look alike")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "cli/compress_contract.h"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -12,6 +13,7 @@
 #include "cli/output.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
+#include "compress/noise_file.h"
 
 namespace octet::cli {
 namespace {
@@ -55,11 +57,13 @@ std::vector<const Scheme*> schemes_of(const CompressArguments& given) {
   return {&scheme};
 }
 
+using Notes = std::map<std::string, LayerNotes>;  // what a report shows of each candidate, by its directory
+
 // Makes one candidate after the other.
 class Maker {
  public:
-  Maker(const Checkpoint& checkpoint, const std::string& text, CompressReport& report, Threads& threads)
-      : checkpoint_(checkpoint), text_(text), report_(report), threads_(threads) {}
+  Maker(const Checkpoint& checkpoint, const std::string& text, Notes& notes, Threads& threads)
+      : checkpoint_(checkpoint), text_(text), notes_(notes), threads_(threads) {}
 
   void make(const CompressOptions& candidate) const {
     const Plan plan = make_plan(checkpoint_, candidate);
@@ -73,14 +77,13 @@ class Maker {
     if (candidate.pipeline.plain())
       return {calibrate(checkpoint_, plan, candidate, text_, work.directory, threads_), {}};
     WalkResult walked = walk_layers(checkpoint_, plan, candidate, text_, work, threads_);
-    report_.smoothing = std::move(walked.smoothing);
-    report_.noise = std::move(walked.noise);
+    notes_[candidate.output.string()] = {std::move(walked.smoothing), std::move(walked.noise)};
     return std::move(walked.calibration);
   }
 
   const Checkpoint& checkpoint_;
   const std::string& text_;
-  CompressReport& report_;
+  Notes& notes_;
   Threads& threads_;
 };
 
@@ -102,13 +105,19 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   base.activation_bytes = admit_contract(given, checkpoint, make_plan(checkpoint, base), base,
                                          static_cast<int64_t>(tokens.size()), threads);
   CompressReport report;
-  const Maker maker(checkpoint, texts.calibration, report, threads);
+  Notes notes;
+  const Maker maker(checkpoint, texts.calibration, notes, threads);
+  const auto start = std::chrono::steady_clock::now();
   const ContractResult result =
       fulfil({checkpoint, base, schemes, contract, tokens, [&](const CompressOptions& c) { maker.make(c); },
               [](const std::string& line) { print_notice("octet: " + line); }},
              threads);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const Candidate& chosen = result.candidates.at(result.chosen);
   if (!given.report.empty() && result.holds()) {
+    LayerNotes& of_chosen = notes[fmt::format("{}.candidate-{}", base.output.string(), chosen.kept)];
+    report.smoothing = std::move(of_chosen.smoothing);
+    report.noise = std::move(of_chosen.noise);
     report.bytes_before = checkpoint.bytes();
     report.bytes_after = chosen.bytes;
     report.peak_memory = memory.peak_anonymous_bytes();

@@ -5,10 +5,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/json.h"
-#include "base/output.h"
-#include "base/progress.h"
 #include "base/units.h"
-#include "cli/model_options.h"
 #include "cli/output.h"
 #include "report/html.h"
 #include "report/svg_bar.h"
@@ -21,7 +18,7 @@ namespace {
 
 using namespace report;
 
-constexpr size_t kWorst = 20, kOutliers = 12;
+constexpr size_t kWorst = 20, kOutliers = 12, kHistograms = 3;
 constexpr size_t kTextBefore = 12;  // tokens
 
 std::string size_text(double bytes) {
@@ -30,6 +27,18 @@ std::string size_text(double bytes) {
 
 double decibels(double noise) {
   return noise > 0 ? -10 * std::log10(noise) : std::nan("");
+}
+
+// "layer 3 mlp.down_proj": it can break on a phone.
+std::string short_name(const std::string& module) {
+  constexpr std::string_view kLayers = "model.layers.";
+  const size_t dot = module.find('.', kLayers.size());
+  if (!module.starts_with(kLayers) || dot == std::string::npos) return module;
+  return "layer " + module.substr(kLayers.size(), dot - kLayers.size()) + " " + module.substr(dot + 1);
+}
+
+double power_of(const ModuleNoise& noise) {
+  return noise.clipping + noise.rounding + noise.activations;
 }
 
 void add_key_numbers(Page& page, const CompressReport& r) {
@@ -56,11 +65,67 @@ void add_side_by_side(Page& page, const CompressReport& r) {
   row("size", size_text(static_cast<double>(r.bytes_before)), size_text(static_cast<double>(r.bytes_after)));
   row("perplexity", fmt::format("{:.4f}", c.baseline.perplexity), fmt::format("{:.4f}", c.model.perplexity));
   row("loss, nats a token", fmt::format("{:.5f}", c.baseline.mean_nll), fmt::format("{:.5f}", c.model.mean_nll));
+  if (r.memory_after > 0) {
+    row("memory when loaded", size_text(static_cast<double>(r.memory_before)),
+        size_text(static_cast<double>(r.memory_after)));
+  }
   row("prefill, tokens/s", fmt::format("{:.0f}", r.speed_before.prefill_tokens_per_second),
       fmt::format("{:.0f}", r.speed_after.prefill_tokens_per_second));
   row("decoding, tokens/s", fmt::format("{:.0f}", r.speed_before.decode_tokens_per_second),
       fmt::format("{:.0f}", r.speed_after.decode_tokens_per_second));
   page.table(table, fmt::format("{} tokens of {} in runs of {}.", c.model.nll.size(), r.validation, r.context));
+}
+
+void add_what_was_done(Page& page, const CompressReport& r) {
+  page.heading("What was done");
+  Table steps{{"step", "what"}, {}};
+  for (const CompressReport::Step& step : r.steps) steps.rows.push_back({step.kind, step.what});
+  if (!steps.rows.empty()) page.table(steps);
+  Table layers{{"layers", "number", "shape", "before", "after"}, {}};
+  for (const CompressReport::LayerKind& kind : r.layers) {
+    layers.rows.push_back({kind.name, std::to_string(kind.count), kind.shape, kind.before, kind.after});
+  }
+  if (!layers.rows.empty()) page.table(layers, "What became of the linear layers.");
+  Series strength{"strength", {}, {}}, before{"before", {}, {}}, after{"after", {}, {}};
+  for (size_t i = 0; i < r.smoothing.size(); ++i) {
+    const SmoothingNote& note = r.smoothing[i];
+    for (Series* series : {&strength, &before, &after}) series->x.push_back(static_cast<double>(i + 1));
+    strength.y.push_back(note.strength >= 0 ? note.strength : std::nan(""));
+    before.y.push_back(decibels(note.error_before));
+    after.y.push_back(decibels(note.error));
+  }
+  if (r.smoothing.empty()) return;
+  page.figure(LinePlot{"How strongly inputs were smoothed",
+                       {"input, from the first layer to the last"},
+                       {"strength", Unit::number, false, true},
+                       {strength}},
+              "0 leaves outliers in the inputs, 1 moves them into the weights whole; a gap is an input that smoothing "
+              "did not help.");
+  page.figure(LinePlot{"What smoothing gained",
+                       {"input, from the first layer to the last"},
+                       {"signal to noise of the product, dB"},
+                       {before, after}},
+              "Of what comes out of the layers behind the input, quantized both times.");
+}
+
+// Clipping of every layer.
+void add_bounds(Page& page, const CompressReport& r) {
+  Series reach{"largest weight", {}, {}}, clipped{"clipped", {}, {}};
+  for (size_t i = 0; i < r.noise.size(); ++i) {
+    for (Series* series : {&reach, &clipped}) series->x.push_back(static_cast<double>(i + 1));
+    reach.y.push_back(r.noise[i].reach);
+    clipped.y.push_back(r.noise[i].clipped);
+  }
+  page.figure(LinePlot{"Largest weight of each layer",
+                       {"linear layer, from the first to the last"},
+                       {"share of what codes reach", Unit::percent},
+                       {reach}},
+              "Beyond 100 % a weight is clipped to the outermost code.");
+  page.figure(LinePlot{"Weights that are clipped",
+                       {"linear layer, from the first to the last"},
+                       {"share of the layer's weights", Unit::percent, false, true},
+                       {clipped}},
+              "A few clipped weights can buy finer steps for all the others.");
 }
 
 void add_noise(Page& page, const CompressReport& r) {
@@ -79,21 +144,36 @@ void add_noise(Page& page, const CompressReport& r) {
     add(carried, noise.carried);
   }
   page.heading("Signal and noise, layer by layer");
-  page.figure(LinePlot{"Signal-to-noise ratio by kind of noise",
-                       {"linear layer, from the first to the last"},
-                       {"dB"},
-                       {clipping, rounding, inputs, carried}},
+  LinePlot ratios{
+      "Signal-to-noise ratio by kind of noise", {"linear layer, from the first to the last"}, {"dB"}, {rounding}};
+  for (const Series& series : {clipping, inputs, carried}) {
+    const bool any = std::any_of(series.y.begin(), series.y.end(), [](double y) { return !std::isnan(y); });
+    if (any) ratios.series.push_back(series);  // inputs that stay float have no noise
+  }
+  page.figure(ratios,
               "Higher is better: 20 dB is a hundredth of the power. A line that falls from left to right is error that "
               "piles up; a single dip names a layer to leave wide.");
-  const ModuleNoise& worst = *std::min_element(r.noise.begin(), r.noise.end(), [](const auto& a, const auto& b) {
-    return a.clipping + a.rounding + a.activations > b.clipping + b.rounding + b.activations;
-  });
-  std::vector<double> quotients(worst.quotients.begin(), worst.quotients.end());
-  page.figure(
-      Histogram{
-          "Weights on the grid of codes: " + worst.module, {"weight / scale"}, {{"weights", quotients}}, 64, "weights"},
-      "The layer with the most noise. Codes are whole numbers from -128 to 127 for INT8, and reach 448 for E4M3: what "
-      "stands outside is clipped, a narrow peak leaves most codes unused.");
+  if (r.noise.size() < r.modules) {
+    page.paragraph(fmt::format("Of {} layers nothing is known: an earlier run without a report had made them.",
+                               r.modules - r.noise.size()));
+  }
+  add_bounds(page, r);
+  std::vector<const ModuleNoise*> worst;
+  for (const ModuleNoise& noise : r.noise) worst.push_back(&noise);
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(kHistograms, worst.size()));
+  std::partial_sort(worst.begin(), worst.begin() + shown, worst.end(),
+                    [](const ModuleNoise* a, const ModuleNoise* b) { return power_of(*a) > power_of(*b); });
+  page.heading("Weights on the grid of codes");
+  for (auto it = worst.begin(); it != worst.begin() + shown; ++it) {
+    const std::vector<double> quotients((*it)->quotients.begin(), (*it)->quotients.end());
+    Histogram plot{short_name((*it)->module), {"weight / scale"}, {{"weights", quotients}}, 64, "weights"};
+    plot.grid.assign((*it)->grid.begin(), (*it)->grid.end());
+    page.figure(plot,
+                it == worst.begin()
+                    ? "The layers with the most noise of their own. Marks below the bars are the numbers that "
+                      "codes stand for: what stands beyond the last is clipped, and marks under no bar are unused."
+                    : "");
+  }
 }
 
 void add_activations(Page& page, const CompressReport& r) {
@@ -130,15 +210,25 @@ void add_activations(Page& page, const CompressReport& r) {
   Table table{{"input of", "channel", "magnitude", "times the median"}, {}};
   for (size_t i = 0; i < shown; ++i) {
     const Outlier& o = outliers[i];
-    table.rows.push_back({o.module, std::to_string(o.channel), three_digits(o.magnitude), three_digits(o.ratio)});
+    table.rows.push_back(
+        {short_name(o.module), std::to_string(o.channel), three_digits(o.magnitude), three_digits(o.ratio)});
   }
   page.table(table, "The channels that stand out most.");
+}
+
+// Whether another model is no larger and no farther away, and better in one of them.
+bool beaten(const CompressReport& r, const Candidate& c) {
+  return std::any_of(r.candidates.begin(), r.candidates.end(), [&](const Candidate& other) {
+    if (other.comparison.kl.empty()) return false;
+    const double kl = other.comparison.mean_kl - c.comparison.mean_kl;
+    return other.bytes <= c.bytes && kl <= 0 && (other.bytes < c.bytes || kl < 0);
+  });
 }
 
 void add_front(Page& page, const CompressReport& r) {
   Series points{"models that were made", {}, {}};
   std::vector<std::string> names;
-  Table table{{"wide units", "size", "KL divergence", "perplexity", "a token takes", ""}, {}};
+  Table table{{"wide units", "size", "KL divergence", "perplexity", "tokens/s", ""}, {}};
   for (size_t i = 0; i < r.candidates.size(); ++i) {
     const Candidate& c = r.candidates[i];
     if (c.comparison.kl.empty()) continue;
@@ -147,17 +237,22 @@ void add_front(Page& page, const CompressReport& r) {
     names.push_back(fmt::format("{} wide", c.kept));
     table.rows.push_back(
         {std::to_string(c.kept), size_text(static_cast<double>(c.bytes)), fmt::format("{:.2e}", c.comparison.mean_kl),
-         fmt::format("{:+.3f} %", 100 * (c.comparison.ratio - 1)), c.latency > 0 ? human_seconds(c.latency) : "-",
-         i == r.chosen ? "chosen"
-         : c.holds     ? ""
-                       : c.miss});
+         fmt::format("{:+.3f} %", 100 * (c.comparison.ratio - 1)), fmt::format("{:.0f}", predicted_speed(r, c)),
+         i == r.chosen  ? "chosen"
+         : beaten(r, c) ? "beaten"
+         : c.holds      ? ""
+                        : c.miss});
   }
   if (points.x.size() < 2) return;
   page.heading("What a smaller model costs");
   page.figure(
       ScatterPlot{"Size and divergence", {"size", Unit::bytes}, {"KL, nats", Unit::number, true}, {points}, names},
       "To the lower left is better: smaller, and closer to the model before.");
-  page.table(table, "Every model was made and measured on all of the validation text.");
+  page.table(
+      table,
+      "Every model was made and measured on all of the validation text. Speed is that of decoding, predicted from "
+      "the bytes that a token reads where it was not measured. Models that another one beats in size and in "
+      "divergence are none of the front.");
 }
 
 void add_worst(Page& page, const CompressReport& r) {
@@ -171,11 +266,13 @@ void add_worst(Page& page, const CompressReport& r) {
   page.table(table, "Positions at which the distribution of the next token moved farthest.");
 }
 
-Json finite(double x) {
-  return std::isfinite(x) ? Json(x) : Json();
-}
-
 }  // namespace
+
+double predicted_speed(const CompressReport& r, const Candidate& candidate) {
+  if (candidate.latency > 0) return 1 / candidate.latency;
+  const double share = static_cast<double>(r.bytes_after) / static_cast<double>(std::max<int64_t>(1, candidate.bytes));
+  return r.speed_after.decode_tokens_per_second * share;
+}
 
 std::vector<CompressReport::Token> worst_tokens(const Comparison& comparison, const std::vector<int32_t>& tokens,
                                                 const Tokenizer& tokenizer) {
@@ -204,6 +301,7 @@ std::string compress_report(const CompressReport& r) {
   add_key_numbers(page, r);
   page.heading("Before and after");
   add_side_by_side(page, r);
+  add_what_was_done(page, r);
   add_noise(page, r);
   add_activations(page, r);
   add_front(page, r);
@@ -211,100 +309,6 @@ std::string compress_report(const CompressReport& r) {
   page.heading("How to repeat it");
   page.quote(r.command + " -o " + r.output, "octet " OCTET_VERSION);
   return page.html();
-}
-
-Json compress_report_json(const CompressReport& r) {
-  const Comparison& c = r.comparison;
-  Json json{
-      {"model", r.model},
-      {"output", r.output},
-      {"scheme", r.scheme},
-      {"algorithm", r.algorithm},
-      {"command", r.command},
-      {"bytes_before", r.bytes_before},
-      {"bytes_after", r.bytes_after},
-      {"seconds", r.seconds},
-      {"peak_memory_bytes", r.peak_memory},
-      {"tokens", c.model.nll.size()},
-      {"perplexity_before", c.baseline.perplexity},
-      {"perplexity", c.model.perplexity},
-      {"perplexity_ratio_95", {c.ratio_low, c.ratio_high}},
-      {"kl_divergence", c.mean_kl},
-      {"top1_agreement", c.top1_agreement},
-      {"decode_tokens_per_second",
-       {{"before", r.speed_before.decode_tokens_per_second}, {"after", r.speed_after.decode_tokens_per_second}}},
-      {"prefill_tokens_per_second",
-       {{"before", r.speed_before.prefill_tokens_per_second}, {"after", r.speed_after.prefill_tokens_per_second}}},
-      {"layers", Json::array()},
-      {"smoothing", Json::array()},
-      {"candidates", Json::array()},
-      {"worst_tokens", Json::array()}};
-  for (const ModuleNoise& n : r.noise) {
-    json["layers"].push_back({{"module", n.module},
-                              {"clipping", n.clipping},
-                              {"rounding", n.rounding},
-                              {"inputs", n.activations},
-                              {"carried", n.carried},
-                              {"channels", n.channels}});
-  }
-  for (const SmoothingNote& s : r.smoothing) {
-    json["smoothing"].push_back({{"input_of", s.leader},
-                                 {"strength", s.strength},
-                                 {"error", finite(s.error)},
-                                 {"error_before", finite(s.error_before)}});
-  }
-  for (const Candidate& candidate : r.candidates) {
-    json["candidates"].push_back({{"wide_units", candidate.kept},
-                                  {"bytes", candidate.bytes},
-                                  {"kl_divergence", candidate.comparison.mean_kl},
-                                  {"perplexity_ratio", candidate.comparison.ratio},
-                                  {"latency_seconds", candidate.latency},
-                                  {"holds", candidate.holds}});
-  }
-  for (const CompressReport::Token& t : r.worst) {
-    json["worst_tokens"].push_back(
-        {{"before", t.before}, {"token", t.text}, {"kl", t.kl}, {"nll", t.nll}, {"baseline_nll", t.baseline_nll}});
-  }
-  return json;
-}
-
-void check_report(const std::string& file) {
-  const auto folder = std::filesystem::path(file).parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-    fail("{}: there is no such directory for the report", printable(folder.string()));
-  }
-}
-
-void write_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
-                  CompressReport& report, const Comparison* measured, Threads& threads) {
-  Context ctx(threads);
-  const Model model = load_plain_model(options.output.string(), threads);
-  const Model before = load_plain_model(options.model.string(), threads);
-  const std::vector<int32_t> tokens = model.tokenizer.encode(validation);
-  report.context = std::min<int64_t>(options.context, model.decoder.config.max_positions);
-  if (measured) {
-    report.comparison = *measured;
-  } else {
-    Progress progress("measuring for the report", tokens.size(), "tokens");
-    PerplexityOptions perplexity{.context = report.context};
-    perplexity.progress = [&](int64_t count) { progress.advance(static_cast<uint64_t>(count)); };
-    report.comparison = compare(ctx, model, before, tokens, perplexity);
-  }
-  const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16};
-  report.speed_before = measure_speed(ctx, before.decoder, speed);
-  report.speed_after = measure_speed(ctx, model.decoder, speed);
-  report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
-  report.model = given.model;
-  report.output = given.output;
-  report.scheme = given.recipe.empty() ? std::string(options.scheme->name) : "the recipe " + given.recipe;
-  report.algorithm = given.recipe.empty()
-                         ? given.algorithm.empty() ? options.pipeline.plain() ? "rtn" : "default" : given.algorithm
-                         : "its modifiers";
-  report.command = options.command;
-  report.validation = given.validation.empty() ? "the last tenth of " + given.calibration : given.validation;
-  write_file_atomically(given.report, compress_report(report));
-  write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),
-                        compress_report_json(report).dump(1) + "\n");
 }
 
 }  // namespace octet::cli

@@ -15,13 +15,24 @@ namespace octet::cli {
 struct CompressReport {
   std::string model, output, scheme, algorithm, command, validation;
   int64_t context = 0;
+  struct Step {
+    std::string kind, what;
+  };
+  std::vector<Step> steps;  // of the pipeline
+  struct LayerKind {
+    std::string name, shape, before, after;
+    int count = 0;
+  };
+  std::vector<LayerKind> layers;
   int64_t bytes_before = 0, bytes_after = 0;
   double seconds = 0;
   uint64_t peak_memory = 0;
+  uint64_t memory_before = 0, memory_after = 0;  // that the loaded model holds
   Speed speed_before, speed_after;
   Comparison comparison;
   std::vector<SmoothingNote> smoothing;
-  std::vector<ModuleNoise> noise;
+  std::vector<ModuleNoise> noise;     // in the order of the forward
+  size_t modules = 0;                 // that were compressed; of some there may be no noise
   std::vector<Candidate> candidates;  // of a contract
   size_t chosen = 0;
   struct Token {
@@ -34,6 +45,9 @@ struct CompressReport {
 /// The twenty tokens whose distribution changed most, with the text that stands before them.
 std::vector<CompressReport::Token> worst_tokens(const Comparison& comparison, const std::vector<int32_t>& tokens,
                                                 const Tokenizer& tokenizer);
+
+/// Tokens that are decoded in a second: measured, or from the bytes that are read for one.
+double predicted_speed(const CompressReport& report, const Candidate& candidate);
 
 /// One self-contained page.
 std::string compress_report(const CompressReport& report);

@@ -8,6 +8,7 @@
 #include "compress/modules.h"
 #include "compress/turnstile.h"
 #include "kernels/convert/convert.h"
+#include "quant/codebook.h"
 #include "quant/observer/observer.h"
 #include "quant/quantize.h"
 #include "quant/rounding/nearest.h"
@@ -23,6 +24,8 @@ struct ModuleState {
   ModuleState(const Checkpoint& checkpoint, const ModulePlan& module) : source(checkpoint, module) {}
   MatrixSource source;
   Tensor scales;  // F32, as stored
+  std::once_flag learn;
+  Tensor table;  // of a codebook
   std::once_flag encode;
   std::map<std::string, Tensor> encoded;  // what an algorithm made of it, by name
 };
@@ -309,9 +312,27 @@ class ShardWriter {
 
     QuantizeOptions options = options_.quantize;
     options.tensor = static_cast<uint32_t>(tensor.module);
+    if (q.format == Format::CODEBOOK) options.table = codebook_of(tensor.module).f32();
     made.resize(static_cast<size_t>(rows.elements()));
     round_to_nearest(rows, job.begin, q, scales, options, made.data());
     return module.to->storage == Storage::pack_quantized ? packed(job.count, module.k, made) : made;
+  }
+
+  // All of a matrix is seen before its first code is made.
+  const Tensor& codebook_of(int index) {
+    ModuleState& of = state(index);
+    const ModulePlan& module = plan_.modules[static_cast<size_t>(index)];
+    const Quantization& q = *module.to->weights;
+    std::call_once(of.learn, [&] {
+      Codebook codebook;
+      const int64_t step = std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, module.k * bytes_of(module.dtype)));
+      for (int64_t begin = 0; begin < module.n; begin += step) {
+        const Tensor rows = rows_of(index, begin, std::min(step, module.n - begin), module.dtype);
+        codebook.add(rows, q, scales_of(minmax_ranges(rows, q), q, module.dtype, options_.quantize, of.source.where()));
+      }
+      of.table = codebook.learn();
+    });
+    return of.table;
   }
 
   static std::span<const std::byte> packed(int64_t rows, int64_t k, const std::vector<std::byte>& codes) {
@@ -332,6 +353,7 @@ class ShardWriter {
     if (tensor.part == Part::k_scale || tensor.part == Part::v_scale) return cache_scale(tensor);
     const ModulePlan& module = plan_.modules[static_cast<size_t>(tensor.module)];
     if (tensor.part == Part::scales) return stored_scales(state(tensor.module).scales, tensor.info);
+    if (tensor.part == Part::codebook) return from_f32(codebook_of(tensor.module), DType::BF16);
     if (tensor.part == Part::shape) {
       Tensor shape({2}, DType::I64);
       shape.data<int64_t>()[0] = module.n;

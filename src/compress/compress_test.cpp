@@ -44,6 +44,8 @@ TEST(Compress, WritesEverySchemeAsFormatsHaveIt) {
       {"FP8_E5M2", "weight", DType::F8_E5M2, {256, 128}, DType::BF16, {1}, "float-quantized"},
       {"FP8_DYNAMIC_E5M2", "weight", DType::F8_E5M2, {256, 128}, DType::BF16, {256, 1}, "float-quantized"},
       {"FP8_BLOCK_E5M2", "weight", DType::F8_E5M2, {256, 128}, DType::BF16, {2, 1}, "float-quantized"},
+      {"LOG8A16", "weight", DType::U8, {256, 128}, DType::BF16, {256, 1}, "naive-quantized"},
+      {"CODEBOOK8A16", "weight", DType::U8, {256, 128}, DType::BF16, {256, 1}, "codebook-quantized"},
   };
   const TinyModel model;
   for (const Expected& e : expected) {
@@ -57,6 +59,7 @@ TEST(Compress, WritesEverySchemeAsFormatsHaveIt) {
     EXPECT_EQ(c.has(up + ".input_scale"), scheme.needs_calibration());
     EXPECT_EQ(c.has(up + ".input_zero_point"), std::string(e.scheme) == "W8A8_ASYM");
     EXPECT_FALSE(c.has(up + ".weight_zero_point"));
+    EXPECT_EQ(c.has(up + ".weight_codebook"), std::string(e.scheme) == "CODEBOOK8A16");
     const Json q = config_of(model.out(e.scheme)).at("quantization_config");
     EXPECT_EQ(q.at("format"), e.format);
     EXPECT_EQ(q.at("ignore"), Json::array({"lm_head"}));
@@ -70,7 +73,8 @@ TEST(Compress, WritesTheCodesOfQuantize) {
   const TinyModel model;
   Threads threads(1);
   const Tensor w = Checkpoint::open(model.path()).tensor(std::string(kUp) + ".weight");
-  for (const char* name : {"W8A8", "W8A16", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP8", "FP8_DYNAMIC_E5M2"}) {
+  for (const char* name :
+       {"W8A8", "W8A16", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP8", "FP8_DYNAMIC_E5M2", "LOG8A16", "CODEBOOK8A16"}) {
     compress_with(model.options(name, name));
     const QTensor made = quantized(Checkpoint::open(model.out(name)), kUp);
     const QTensor expected = quantize(w, *scheme_named(name).weights, {}, threads);
@@ -78,6 +82,10 @@ TEST(Compress, WritesTheCodesOfQuantize) {
         << name;
     EXPECT_EQ(std::memcmp(made.scales.raw(), expected.scales.raw(), static_cast<size_t>(expected.scales.bytes())), 0)
         << name;
+    ASSERT_EQ(made.table.empty(), expected.table.empty()) << name;
+    if (made.table.empty()) continue;  // CODEBOOK alone has one
+    ASSERT_EQ(made.table.elements(), expected.table.elements());
+    for (int64_t i = 0; i < expected.table.elements(); ++i) EXPECT_EQ(made.table.f32()[i], expected.table.f32()[i]);
   }
 }
 

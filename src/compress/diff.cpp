@@ -13,8 +13,9 @@ namespace {
 constexpr int64_t kPiece = int64_t{1} << 18;  // numbers that are compared at once
 
 // What a quantized module's tensors are called after its name; they are compared as one.
-constexpr std::string_view kParts[] = {"weight_packed", "weight_shape",      "weight_scale",        "weight_scale_inv",
-                                       "weight_g_idx",  "weight_zero_point", "weight_global_scale", "weight"};
+constexpr std::string_view kParts[] = {"weight_packed",     "weight_codebook",     "weight_shape",
+                                       "weight_scale",      "weight_scale_inv",    "weight_g_idx",
+                                       "weight_zero_point", "weight_global_scale", "weight"};
 
 bool same_bytes(const Tensor& a, const Tensor& b) {
   return a.bytes() == b.bytes() &&

@@ -54,6 +54,18 @@ TEST(Diff, SaysWhereTheLargestDifferenceIsForAnyNumberOfThreads) {
   }
 }
 
+TEST(Diff, ComparesACodebookWithItsWeight) {
+  const TinyModel a, b;
+  auto tensors = tiny_tensors({});
+  Tensor& q_proj = tensors[2].second;
+  std::fill_n(q_proj.data<uint16_t>(), q_proj.size(1), uint16_t{0x4400});  // 512
+  write_safetensors(b.path() / "model.safetensors", tensors);
+  for (const TinyModel* model : {&a, &b}) compress_with(model->options("CODEBOOK8A16", "codebook"));
+  const auto differences = diff_of(a.out("codebook"), b.out("codebook"));
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].name, "model.layers.0.self_attn.q_proj.weight");
+}
+
 TEST(Diff, CountsTheStepsBetweenCodes) {
   const TinyModel model;
   compress_with(model.options("W8A8", "nearest"));

@@ -4,6 +4,7 @@
 #include "compress/modules.h"
 #include "kernels/convert/convert.h"
 #include "models/architectures.h"
+#include "quant/codebook.h"
 #include "quant/correction/bias.h"
 #include "quant/quantize.h"
 #include "quant/rounding/descent.h"
@@ -43,12 +44,11 @@ LayerMaker::LayerMaker(LayerSource& source, StatisticsKeeper& keeper, const Plan
 }
 
 MadeLayer LayerMaker::make() {
-  const bool norms = pipeline_.smoothing && pipeline_.smooth_norms;
-  const bool between = pipeline_.smoothing && pipeline_.smooth_between;
-  if (norms) smooth_behind_norm("input_layernorm", kAttentionIn);
-  if (between) smooth_between(kAttentionIn[2], kAttentionOut[0]);
-  if (norms) smooth_behind_norm("post_attention_layernorm", kMlpIn);
-  if (between) smooth_between(kMlpIn[1], kMlpOut[0]);
+  const SmoothingPlaces places = pipeline_.smoothing ? pipeline_.smooth : SmoothingPlaces{false, false, false, false};
+  if (places.attention) smooth_behind_norm("input_layernorm", kAttentionIn);
+  if (places.values) smooth_between(kAttentionIn[2], kAttentionOut[0]);
+  if (places.mlp) smooth_behind_norm("post_attention_layernorm", kMlpIn);
+  if (places.up) smooth_between(kMlpIn[1], kMlpOut[0]);
   for (const Names names : {kAttentionIn, kAttentionOut, kMlpIn, kMlpOut}) make_group(names);
   for (const std::string_view norm : {"input_layernorm", "post_attention_layernorm"}) {
     made_.tensors.emplace_back(source_.module(norm) + ".weight", source_.norm(norm));
@@ -187,6 +187,12 @@ QTensor LayerMaker::round_module(std::string_view name, const Tensor& w, const T
   QTensor q{weights, plan.to->activations};
   q.scales = scales_of(ranges, weights, plan.dtype, options, source_.module(name));
   q.codes = Tensor(w.shape(), code_dtype(weights.format));
+  if (weights.format == Format::CODEBOOK) {
+    const InputStatistics& statistics = statistics_of(name);
+    const std::vector<float> squares = statistics.hessian ? statistics.hessian->mean_squares() : std::vector<float>();
+    q.table = learn_codebook(w, weights, q.scales, squares, threads_);
+    options.table = q.table.f32();
+  }
   if (factor) {
     round_by_gptq_with_search(w, weights, ranges, plan.dtype, options, *factor, threads_, q.scales, q.codes.raw());
   } else if (pipeline_.rounding == RoundingAlgorithm::learned) {
@@ -204,7 +210,9 @@ void LayerMaker::finish_module(std::string_view name, QTensor q, bool improves) 
   const bool looks = improves || pipeline_.bias_correction || watch_noise_;
   const Tensor w = looks ? source_.weight(name) : Tensor();
   if (improves) {
-    descend(w, q.weights, q.scales, options_, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
+    QuantizeOptions options = options_;
+    options.table = q.table.empty() ? nullptr : q.table.f32();
+    descend(w, q.weights, q.scales, options, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
   }
   set_input_scale(q, plan, statistics);
   if (pipeline_.bias_correction) correct(name, w, q);

@@ -14,6 +14,19 @@ float scale_at(const QTensor& q, const Extent& extent, int64_t row, int64_t colu
   return q.scales.f32()[row / extent.rows * q.scales.size(1) + column / extent.columns];
 }
 
+// What the codes stand for before they are scaled, each number once.
+std::vector<float> grid_of(const QTensor& q) {
+  std::vector<float> grid;
+  for (uint32_t code = 0; code < 256; ++code) {
+    float value = q.table.empty() ? format_info(q.weights.format).decode(code) : q.table.f32()[code];
+    if (q.weights.format == Format::INT8) value = static_cast<int8_t>(static_cast<uint8_t>(code));
+    if (std::isfinite(value)) grid.push_back(value);
+  }
+  std::sort(grid.begin(), grid.end());
+  grid.erase(std::unique(grid.begin(), grid.end()), grid.end());
+  return grid;
+}
+
 Tensor product(Context& ctx, const Tensor& x, const Tensor& w) {
   return linear(ctx, x, Weight("", w, Tensor(), ctx.threads));
 }
@@ -33,17 +46,24 @@ double relative_power(const Tensor& x, const Tensor& y) {
 ModuleNoise noise_of(const std::string& module, const Tensor& w, const QTensor& q, const Tensor& x, Threads& threads) {
   const int64_t n = w.size(0), k = w.size(1);
   const Extent extent = extent_of(q.weights, n, k);
-  const float highest = format_info(q.weights.format).max_finite;
-  const float lowest = q.weights.format == Format::INT8 ? -128.0f : -highest;
   Context ctx(threads);
   ModuleNoise noise{.module = module};
+  noise.grid = grid_of(q);
+  const float lowest = noise.grid.front(), highest = noise.grid.back();
   Tensor clipped(w.shape());
+  std::vector<float> reach(static_cast<size_t>(n));
+  std::vector<int64_t> beyond(static_cast<size_t>(n));
   threads.for_range(n, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * k; i < end * k; ++i) {
-      const float scale = scale_at(q, extent, i / k, i % k);
-      clipped.f32()[i] = std::clamp(w.f32()[i], lowest * scale, highest * scale);
+      const float scale = scale_at(q, extent, i / k, i % k), x = w.f32()[i];
+      clipped.f32()[i] = std::clamp(x, lowest * scale, highest * scale);
+      const auto row = static_cast<size_t>(i / k);
+      reach[row] = std::max(reach[row], x / scale / (x < 0 ? lowest : highest));
+      beyond[row] += clipped.f32()[i] != x;
     }
   });
+  noise.reach = *std::max_element(reach.begin(), reach.end());
+  for (const int64_t count : beyond) noise.clipped += static_cast<double>(count) / static_cast<double>(w.elements());
   const Tensor exact = product(ctx, x, w), of_clipped = product(ctx, x, clipped);
   const Tensor of_coded = product(ctx, x, dequantize(q));
   noise.clipping = relative_power(of_clipped, exact);

@@ -13,8 +13,11 @@ struct ModuleNoise {
   double clipping = 0, rounding = 0;  // of the weights, as shares of the output's power
   double activations = 0;             // of the input's codes, likewise
   double carried = 0;                 // error that the layers below carried in, as a share of the input's power
+  double reach = 0;                   // the largest weight, as a share of what the codes reach
+  double clipped = 0;                 // share of the weights beyond it
   std::vector<float> channels;        // the largest magnitude of each input channel, unless another has the same input
   std::vector<float> quotients;       // some of the weights, divided by their scales: what is rounded
+  std::vector<float> grid;            // the numbers that codes stand for, ascending
 };
 
 /// Noise of q [N,K] beside w [N,K] F32 on x [S,K] F32.

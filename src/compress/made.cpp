@@ -7,7 +7,7 @@ namespace octet {
 namespace {
 
 // A quantized module's parts; no checkpoint has tensors of such names.
-constexpr std::string_view kCodes = "#codes", kScales = "#scales", kInput = "#input";
+constexpr std::string_view kCodes = "#codes", kScales = "#scales", kTable = "#table", kInput = "#input";
 
 std::string part(std::string_view module, std::string_view suffix) {
   return std::string(module) + std::string(suffix);
@@ -27,6 +27,7 @@ void write_made(const std::filesystem::path& path, const MadeLayer& layer) {
   for (const auto& [name, q] : layer.modules) {
     parts.emplace_back(part(name, kCodes), q.codes);
     parts.emplace_back(part(name, kScales), q.scales);
+    if (!q.table.empty()) parts.emplace_back(part(name, kTable), q.table);
     parts.emplace_back(part(name, kInput), input_of(q));
   }
   std::vector<TensorInfo> infos;
@@ -62,6 +63,7 @@ Tensor Made::tensor(std::string_view name) const {
 QTensor Made::module(std::string_view name, const Quantization& weights,
                      const std::optional<Quantization>& activations) const {
   QTensor q{weights, activations, tensor(part(name, kCodes)), tensor(part(name, kScales))};
+  if (has_tensor(part(name, kTable))) q.table = tensor(part(name, kTable));
   const Tensor input = tensor(part(name, kInput));
   q.input_scale = input.f32()[0];
   q.input_zero_point = static_cast<int>(input.f32()[1]);

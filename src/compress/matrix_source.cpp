@@ -25,6 +25,7 @@ Tensor dequantized_rows(const QTensor& q, int64_t begin, int64_t count) {
   QTensor piece;
   piece.weights = q.weights;
   piece.codes = q.codes.rows(begin, count);
+  piece.table = q.table;
   // Rows that share a scale: those of a block, all of them, or one.
   const int64_t step = q.weights.block_rows ? q.weights.block_rows : q.scales.size(0) == 1 ? q.rows() : 1;
   const int64_t first = begin / step, scale_rows = (begin + count + step - 1) / step - first;

@@ -22,7 +22,7 @@ void add_rotation(Pipeline& p) {
   p.rotation = true;
   if (p.smoothing) return;
   p.smoothing = &smoothing_named("smoothquant");
-  p.smooth_norms = false;
+  p.smooth.attention = p.smooth.mlp = false;
 }
 
 void add(Pipeline& p, std::string_view name) {
@@ -30,7 +30,7 @@ void add(Pipeline& p, std::string_view name) {
   if (name == "mse")
     p.weights = &observer_named("importance_mse");
   else if (name == "smoothquant" || name == "awq")
-    p.smoothing = &smoothing_named(name), p.smooth_norms = true;
+    p.smoothing = &smoothing_named(name), p.smooth = {};
   else if (name == "rotation")
     add_rotation(p);
   else if (name == "bias")

@@ -11,13 +11,20 @@ namespace octet {
 
 enum class RoundingAlgorithm : uint8_t { nearest, gptq, learned };
 
+/// Which inputs of every layer are smoothed, and so where the factors go: into the norm before attention, from v to o,
+/// into the norm before the MLP, from up to down.
+struct SmoothingPlaces {
+  bool attention = true, values = true, mlp = true, up = true;
+  bool operator==(const SmoothingPlaces&) const = default;
+};
+
 /// What is done to the matrices of a model, in this order: transforms change weights and keep the function, a range
 /// gives scales, a rounding gives codes, a correction goes into the bias. Any of one kind goes with any of the next.
 struct Pipeline {
-  bool rotation = false;                            // of the residual stream (R1) and of heads (R2)
-  const Smoothing* smoothing = nullptr;             // nullptr: none
-  double smoothing_strength = -1;                   // < 0: searched for each layer
-  bool smooth_norms = true, smooth_between = true;  // behind norms; from v to o and from up to down
+  bool rotation = false;                 // of the residual stream (R1) and of heads (R2)
+  const Smoothing* smoothing = nullptr;  // nullptr: none
+  double smoothing_strength = -1;        // < 0: searched for each layer
+  SmoothingPlaces smooth;
   const RangeObserver* weights = &range_observers()[0];
   const RangeObserver* inputs = &range_observers()[0];  // of static activations
   RoundingAlgorithm rounding = RoundingAlgorithm::nearest;

@@ -17,7 +17,7 @@ namespace {
 
 // What a quantized module consists of, in any of the formats that are read.
 constexpr std::string_view kModuleTensors[] = {
-    "weight",       "weight_packed", "weight_shape",      "weight_scale",     "weight_scale_inv",
+    "weight",       "weight_packed", "weight_codebook",   "weight_shape",     "weight_scale",        "weight_scale_inv",
     "weight_g_idx", "input_scale",   "weight_zero_point", "input_zero_point", "weight_global_scale",
 };
 constexpr std::string_view kCacheScales[] = {".self_attn.k_scale", ".self_attn.v_scale"};
@@ -25,6 +25,7 @@ constexpr std::string_view kCacheScales[] = {".self_attn.k_scale", ".self_attn.v
 Part part_named(std::string_view tensor) {
   const std::string_view name = tensor.substr(tensor.rfind('.') + 1);
   if (name == "weight_scale" || name == "weight_scale_inv") return Part::scales;
+  if (name == "weight_codebook") return Part::codebook;
   if (name == "weight_shape") return Part::shape;
   if (name == "input_scale") return Part::input_scale;
   if (name == "input_zero_point") return Part::input_zero_point;
@@ -173,6 +174,14 @@ void check_options(const CompressOptions& options) {
   if (!options.pipeline.plain() && options.quantize.match != Match::octet) {
     throw UsageError(
         "--match says that another program's round to nearest comes out, bit for bit: it goes with --algorithm rtn");
+  }
+  if (scheme.non_linear() && options.quantize.rounding != Rounding::half_even) {
+    throw UsageError(fmt::format("{}: the nearest of its codes is taken; leave --rounding out", scheme.name));
+  }
+  if (scheme.non_linear() && options.pipeline.weights != &range_observers()[0] &&
+      options.pipeline.weights->name != "importance_mse") {
+    throw UsageError(
+        fmt::format("{}: its codes cover the whole range of the numbers; leave --observer out", scheme.name));
   }
   if (options.calibration) return;
   if (!options.pipeline.plain()) {

@@ -23,7 +23,18 @@ struct ModulePlan {
 };
 
 /// One tensor of the output, and what it is made of.
-enum class Part : uint8_t { copy, numbers, codes, scales, shape, input_scale, input_zero_point, k_scale, v_scale };
+enum class Part : uint8_t {
+  copy,
+  numbers,
+  codes,
+  scales,
+  codebook,
+  shape,
+  input_scale,
+  input_zero_point,
+  k_scale,
+  v_scale
+};
 struct OutputTensor {
   TensorInfo info;
   Part part = Part::copy;

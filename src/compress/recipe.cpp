@@ -6,15 +6,25 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/yaml.h"
+#include "compress/recipe_mappings.h"
 
 namespace octet {
 namespace {
 
 constexpr std::string_view kPassedOver[] = {"offload_", "sequential_"};
-constexpr std::string_view kPassedOverWhole[] = {
-    "max_chunk_memory",     "block_size", "n_grid",      "num_calibration_steps",
-    "calibration_function", "batch_size", "max_seq_len", "weight_observer",
-    "input_observer",       "start",      "end"};
+constexpr std::string_view kPassedOverWhole[] = {"max_chunk_memory",
+                                                 "block_size",
+                                                 "n_grid",
+                                                 "num_calibration_steps",
+                                                 "calibration_function",
+                                                 "batch_size",
+                                                 "max_seq_len",
+                                                 "start",
+                                                 "end",
+                                                 "update",
+                                                 "index",
+                                                 "group",
+                                                 "bypass_divisibility_checks"};
 // Of llm-compressor.
 constexpr std::string_view kLacking[] = {"SparseGPTModifier",
                                          "WandaPruningModifier",
@@ -27,7 +37,21 @@ constexpr std::string_view kLacking[] = {"SparseGPTModifier",
                                          "IMatrixGatherer",
                                          "REAPPruningModifier",
                                          "AutoSmoothQuantModifier"};
-constexpr std::string_view kQuantizationFields[] = {"targets", "ignore", "scheme", "config_groups", "kv_cache_scheme"};
+constexpr std::string_view kQuantizationFields[] = {"targets",        "ignore",          "scheme",
+                                                    "config_groups",  "kv_cache_scheme", "weight_observer",
+                                                    "input_observer", "output_observer", "observer"};
+// Their observers, and those of ours that do the same. A weight is seen once, whatever the name says of time.
+struct ObserverName {
+  std::string_view theirs, ours;
+};
+constexpr ObserverName kObservers[] = {{"minmax", "minmax"},
+                                       {"memoryless_minmax", "minmax"},
+                                       {"static_minmax", "minmax"},
+                                       {"moving_average", "moving_average"},
+                                       {"mse", "mse"},
+                                       {"memoryless_mse", "mse"},
+                                       {"static_mse", "mse"},
+                                       {"imatrix_mse", "importance_mse"}};
 constexpr std::string_view kNarrower[] = {"W4A16", "W4A16_ASYM", "W4A8",  "W4AFP8",
                                           "NVFP4", "NVFP4A16",   "MXFP4", "MXFP4A16"};
 
@@ -52,6 +76,10 @@ class RecipeReader {
   Recipe read(const Json& document) {
     if (!document.is_object() || document.empty()) fail("{}: a recipe is a list of modifiers by name", where_);
     for (const auto& [key, value] : document.items()) read_entry(key, value);
+    if (recipe_.schemes.groups.empty() && recipe_.kv_cache_fp8) {
+      fail("{}: kv_cache_scheme alone: Octet stores a cache's scales beside compressed layers; give a scheme too",
+           where_);
+    }
     if (recipe_.schemes.groups.empty()) {
       fail("{}: no modifier says what the layers become: QuantizationModifier or GPTQModifier with a scheme", where_);
     }
@@ -96,8 +124,9 @@ class RecipeReader {
                           std::any_of(std::begin(kPassedOver), std::end(kPassedOver),
                                       [&](std::string_view prefix) { return key.starts_with(prefix); });
       if (!steers) fail("{}: {} is not a field that is known", m.where, printable(key, 60));
-      recipe_.notices.push_back(fmt::format(
-          "{}.{}: passed over; it steers memory and batches, which Octet chooses itself", m.where, printable(key, 60)));
+      recipe_.notices.push_back(
+          fmt::format("{}.{}: passed over; it steers memory, batches or time, which Octet chooses itself", m.where,
+                      printable(key, 60)));
     }
   }
 
@@ -109,20 +138,75 @@ class RecipeReader {
     if (m.has("scheme")) add_presets(m, groups);
     if (!groups.is_object()) fail("{}.config_groups is {}, not groups by name", m.where, json_text(groups));
     for (auto& [name, group] : groups.items()) {
-      if (group.is_object() && !group.contains("targets")) group["targets"] = targets_of(m);
+      if (!group.is_object()) continue;
+      if (!group.contains("targets")) group["targets"] = targets_of(m);
+      read_group(group, fmt::format("{}.config_groups.{}", m.where, printable(name, 60)));
     }
+    read_observers(m);
     Json ignore = m.has("ignore") ? m.fields["ignore"] : Json::array();
     if (ignore.is_string()) ignore = Json::array({ignore});
     const Json config{{"quantization_config",
-                       {{"quant_method", "compressed-tensors"},
+                       {{"quant_method", octets_own_ ? "octet" : "compressed-tensors"},
                         {"config_groups", groups},
                         {"ignore", ignore},
                         {"kv_cache_scheme", m.has("kv_cache_scheme") ? m.fields["kv_cache_scheme"] : Json()}}}};
     auto read = read_quantization_config(config, m.where);
-    if (!read || read->groups.empty()) return;
-    if (!recipe_.schemes.groups.empty()) fail("{}: another modifier said already what the layers become", m.where);
-    recipe_.kv_cache_fp8 = read->kv_cache.has_value();
+    if (!read) return;
+    recipe_.kv_cache_fp8 = recipe_.kv_cache_fp8 || read->kv_cache.has_value();
+    if (read->groups.empty()) return;
+    if (!recipe_.schemes.groups.empty()) {
+      fail("{}: another modifier said already what the layers become; all are rounded by one algorithm here", m.where);
+    }
     recipe_.schemes = std::move(*read);
+  }
+
+  // What a checkpoint may hold but Octet does not make, and the observers.
+  void read_group(Json& group, const std::string& where) {
+    for (const char* const side : {"weights", "input_activations"}) {
+      if (!group.contains(side) || !group[side].is_object()) continue;
+      Json& args = group[side];
+      const std::string at = fmt::format("{}.{}", where, side);
+      if (args.contains("num_bits") && args["num_bits"].is_number_integer() && args["num_bits"] != 8) {
+        fail("{}.num_bits is {}: Octet makes eight bits", at, json_text(args["num_bits"]));
+      }
+      const bool weights = side == std::string_view("weights");
+      if (weights && args.value("symmetric", Json()) == false) {
+        fail("{}.symmetric is false: weights with zero points are read but not made", at);
+      }
+      if (args.contains("observer") && !args["observer"].is_null())
+        use_observer(args["observer"], weights, at + ".observer");
+      if (args.contains("observer_kwargs") && !args["observer_kwargs"].empty()) {
+        recipe_.notices.push_back(
+            fmt::format("{}.observer_kwargs: passed over; Octet's observers have no settings", at));
+      }
+    }
+  }
+
+  void read_observers(const Modifier& m) {
+    if (m.has("weight_observer")) use_observer(m.fields["weight_observer"], true, m.where + ".weight_observer");
+    if (m.has("input_observer")) use_observer(m.fields["input_observer"], false, m.where + ".input_observer");
+    if (!m.has("observer")) return;
+    const Json& observer = m.fields["observer"];
+    const std::string where = m.where + ".observer";
+    if (observer.is_string()) {
+      use_observer(observer, true, where);
+      use_observer(observer, false, where);
+    } else if (observer.is_object()) {
+      for (const auto& [key, name] : observer.items()) {
+        if (key != "weights" && key != "input")
+          fail("{}.{}: is not known; weights and input are", where, printable(key, 60));
+        use_observer(name, key == "weights", where);
+      }
+    } else {
+      fail("{} is {}, not a name", where, json_text(observer));
+    }
+  }
+
+  void use_observer(const Json& name, bool of_weights, const std::string& where) {
+    const auto* const row = std::find_if(std::begin(kObservers), std::end(kObservers),
+                                         [&](const ObserverName& o) { return name.is_string() && name == o.theirs; });
+    if (row == std::end(kObservers)) fail("{} is {}, an observer that Octet lacks", where, json_text(name));
+    (of_weights ? recipe_.pipeline.weights : recipe_.pipeline.inputs) = &observer_named(row->ours);
   }
 
   void check_list(const Modifier& m, const std::vector<std::string_view>& known) {
@@ -141,6 +225,10 @@ class RecipeReader {
     const Json& scheme = m.fields["scheme"];
     if (scheme.is_string()) return add_preset(m, groups, scheme.get<std::string>(), targets_of(m));
     if (!scheme.is_object()) fail("{}.scheme is {}, not a name", m.where, json_text(scheme));
+    if (scheme.contains("weights")) {  // one scheme written out
+      groups[fmt::format("scheme_{}", groups.size())] = scheme;
+      return;
+    }
     for (const auto& [name, targets] : scheme.items()) {
       add_preset(m, groups, name, targets.is_string() ? Json::array({targets}) : targets);
     }
@@ -151,6 +239,7 @@ class RecipeReader {
     QuantizationConfig one;
     try {
       const Scheme& scheme = scheme_named(name);
+      octets_own_ = octets_own_ || scheme.octet_only;
       one.groups.push_back({{}, scheme.weights, scheme.activations, scheme.storage});
     } catch (const UsageError& error) {
       fail("{}.scheme: {}", m.where, error.what());
@@ -183,15 +272,25 @@ class RecipeReader {
   }
 
   void read_smoothquant(const Modifier& m) {
-    check(m, {"smoothing_strength", "mappings", "ignore"});
+    check(m, {"smoothing_strength", "mappings", "ignore", "algorithm"});
+    if (m.has("algorithm") && m.fields["algorithm"] != "smoothquant") {
+      fail("{}.algorithm is {}: Octet has smoothquant", m.where, json_text(m.fields["algorithm"]));
+    }
     set_smoothing(m, "smoothquant");
     Pipeline& p = recipe_.pipeline;
     p.smoothing_strength = json_value<double>(m.fields, "smoothing_strength", 0.5, m.where);
     if (!(p.smoothing_strength >= 0 && p.smoothing_strength <= 1)) {
       fail("{}.smoothing_strength: has to lie between 0 and 1", m.where);
     }
-    p.smooth_between = false;  // llm-compressor smooths behind norms
-    read_mappings(m);
+    p.smooth.values = p.smooth.up = false;  // llm-compressor smooths behind norms
+    if (m.has("mappings")) p.smooth = read_mappings(m.fields["mappings"], m.where + ".mappings");
+    if (!m.has("ignore")) return;
+    const Json& ignore = m.fields["ignore"];
+    for (const Json& name : ignore.is_array() ? ignore : Json::array({ignore})) {
+      if (name != "lm_head" && name != "re:.*lm_head") {
+        fail("{}.ignore has {}: all layers are smoothed alike here; choose by mappings", m.where, json_text(name));
+      }
+    }
   }
 
   void read_awq(const Modifier& m) {
@@ -200,7 +299,7 @@ class RecipeReader {
     if (m.has("duo_scaling") && m.fields["duo_scaling"] == false) {
       fail("{}.duo_scaling: Octet's factors look at the weights too; leave it out", m.where);
     }
-    read_mappings(m);
+    if (m.has("mappings")) recipe_.pipeline.smooth = read_mappings(m.fields["mappings"], m.where + ".mappings");
   }
 
   void set_smoothing(const Modifier& m, std::string_view name) {
@@ -208,32 +307,10 @@ class RecipeReader {
     recipe_.pipeline.smoothing = &smoothing_named(name);
   }
 
-  // [[what is smoothed for, …], where the factors go]; or {smooth_layer, balance_layers}.
-  void read_mappings(const Modifier& m) {
-    if (!m.has("mappings")) return;
-    Pipeline& p = recipe_.pipeline;
-    p.smooth_norms = p.smooth_between = false;
-    for (const Json& mapping : m.fields["mappings"]) {
-      Json from = mapping.is_array() && mapping.size() == 2 ? mapping[1] : Json();
-      if (mapping.is_object() && mapping.contains("smooth_layer")) from = mapping["smooth_layer"];
-      if (from.is_array() && from.size() == 1) from = Json(from[0]);
-      if (!from.is_string()) fail("{}.mappings: {} names no layer that takes the factors", m.where, json_text(mapping));
-      const std::string name = from.get<std::string>();
-      const auto names = [&](std::string_view part) { return name.find(part) != std::string::npos; };
-      if (names("input_layernorm") || names("post_attention_layernorm"))
-        p.smooth_norms = true;
-      else if (names("v_proj") || names("up_proj"))
-        p.smooth_between = true;
-      else
-        fail("{}.mappings: {} cannot take factors; input_layernorm, post_attention_layernorm, v_proj and up_proj can",
-             m.where, json_text(from));
-    }
-  }
-
   void read_spinquant(const Modifier& m) {
-    check(m,
-          {"rotations", "transform_type", "randomize", "learnable", "precision", "transform_block_size", "mappings"});
-    for (const char* const key : {"learnable", "transform_block_size", "mappings"}) {
+    check(m, {"rotations", "transform_type", "randomize", "learnable", "precision", "transform_block_size", "mappings",
+              "norm_mappings"});
+    for (const char* const key : {"learnable", "transform_block_size", "mappings", "norm_mappings"}) {
       if (m.has(key) && m.fields[key] != false) fail("{}.{}: is not known here; leave it out", m.where, key);
     }
     const Json rotations = m.has("rotations") ? m.fields["rotations"] : Json::array({"R1", "R2"});
@@ -245,63 +322,14 @@ class RecipeReader {
   }
 
   std::string where_;
+  bool octets_own_ = false;  // a scheme that no other program reads is among them
   Recipe recipe_;
 };
-
-// Levenshtein's distance.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-std::string close_names(const std::string& name, std::vector<std::string> modules) {
-  std::string_view wanted = name;
-  if (wanted.starts_with("re:")) wanted.remove_prefix(3);
-  std::stable_sort(modules.begin(), modules.end(), [&](const std::string& a, const std::string& b) {
-    return distance(wanted, a) < distance(wanted, b);
-  });
-  modules.resize(std::min<size_t>(3, modules.size()));
-  std::string text;
-  for (const std::string& module : modules) text += (text.empty() ? "" : ", ") + module;
-  return text;
-}
-
-bool matches(const std::string& target, const std::vector<std::string>& modules) {
-  if (target == "Linear" || contains(modules, target)) return true;
-  QuantizationConfig one;
-  one.groups.push_back({{target}, per_channel(Format::INT8), std::nullopt, Storage::int_quantized});
-  return std::any_of(modules.begin(), modules.end(), [&](const std::string& module) { return one.group_of(module); });
-}
 
 }  // namespace
 
 Recipe read_recipe(std::string_view yaml, const std::string& where) {
   return RecipeReader(printable(where)).read(parse_yaml(yaml, printable(where)));
-}
-
-void check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules, const std::string& where) {
-  const auto refuse = [&](const std::string& name) {
-    fail("{}: \"{}\" names no linear layer of this model; close to it are {}", printable(where), printable(name, 100),
-         close_names(name, modules));
-  };
-  for (const ConfigGroup& group : schemes.groups) {
-    for (const std::string& target : group.targets) {
-      if (!matches(target, modules)) refuse(target);
-    }
-  }
-  for (const std::string& name : schemes.ignore) {
-    const bool is_pattern = name.starts_with("re:");
-    if (!is_pattern && name != "lm_head" && !matches(name, modules)) refuse(name);
-  }
 }
 
 }  // namespace octet

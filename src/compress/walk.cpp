@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "compress/layerwise.h"
 #include "compress/modules.h"
+#include "compress/noise_file.h"
 #include "compress/rotate_ends.h"
 #include "compress/sequences.h"
 #include "kernels/convert/convert.h"
@@ -126,10 +127,14 @@ class Walk {
     layer.attention.layer = 0;
     if (fs::exists(path)) {
       ++result_.resumed;
+      if (options_.watch_noise) follow_floats(i, layer, x);
       progress.advance(static_cast<uint64_t>(sequences_.rows()));
     } else {
       write_made(path, make(i, layer, x, progress));
     }
+    LayerNotes notes = read_notes(notes_of(i));
+    result_.smoothing.insert(result_.smoothing.end(), notes.smoothing.begin(), notes.smoothing.end());
+    std::move(notes.noise.begin(), notes.noise.end(), std::back_inserter(result_.noise));
     made().add(path);
     const bool last = i + 1 == plan_.model.layers;
     if (last && !options_.kv_cache_fp8 && !options_.include_head) return;
@@ -168,13 +173,21 @@ class Walk {
     for (const std::string_view name : kLayerLinears) linear_of(layer, name) = Weight();
     LayerMaker maker(source, keeper, plan_, options_, threads_);
     MadeLayer made = maker.make();
-    for (const SmoothingNote& note : maker.notes()) result_.smoothing.push_back(note);
-    for (ModuleNoise& noise : maker.noise()) {
+    LayerNotes notes{maker.notes(), std::move(maker.noise())};
+    for (ModuleNoise& noise : notes.noise) {
       const auto found = carried.find(fused_name(noise.module));
       if (found != carried.end()) noise.carried = found->second;
-      result_.noise.push_back(std::move(noise));
     }
+    if (options_.watch_noise) write_notes(notes_of(i), notes);  // before the layer: what is there is complete
     return made;
+  }
+
+  fs::path notes_of(int64_t i) const { return work_.directory / fmt::format("layer-{:05}.json", i); }
+
+  // Of a layer that an earlier run made: only what float layers alone would give the next one.
+  void follow_floats(int64_t i, DecoderLayer& layer, const Activations& x) {
+    if (rotations_) use_rotated(LayerSource(checkpoint_, plan_, i, &*rotations_, threads_), layer);
+    carried_into(layer, i, x);
   }
 
   // How far the inputs of the float layer are from what they would be above float layers alone, on the first batch.
@@ -184,7 +197,6 @@ class Walk {
     for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t end) { last = first == 0 ? end : last; });
     const auto [row, count] = rows_of(0, last);
     if (i == 0) float_rows_ = x.read(row, count, threads_);
-    if (float_rows_.empty()) return carried;  // the layers below were made by an earlier run
     InputKeeper ours(LayerMaker::leaders(i)), theirs(LayerMaker::leaders(i));
     ctx_.observer = &ours;
     run_layer(ctx_, plan_.model, layer, sequences_, 0, last, x.read(row, count, threads_));

@@ -19,7 +19,7 @@ struct WorkPlace {
 struct WalkResult {
   Calibration calibration;
   std::vector<SmoothingNote> smoothing;
-  std::vector<ModuleNoise> noise;  // where options.watch_noise asks for it; not of layers that were resumed
+  std::vector<ModuleNoise> noise;  // where options.watch_noise asks for it, and did when a resumed layer was made
   int64_t resumed = 0;             // layers that an earlier run had finished
 };
 

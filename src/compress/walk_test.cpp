@@ -4,7 +4,6 @@
 
 #include "compress/compress_for_tests.h"
 #include "compress/contract.h"
-#include "compress/recipe.h"
 #include "compress/sequences.h"
 #include "compress/target.h"
 #include "eval/perplexity.h"
@@ -258,81 +257,6 @@ TEST(CalibrationText, IsTextOrTheTextOfJsonLines) {
   expect_error([] { calibration_text(std::string("a\0b", 3), "x.txt"); }, {"x.txt", "zero bytes"});
   expect_error([] { calibration_text("{\"messages\": []}", "x.jsonl"); }, {"x.jsonl, line 1", "chat template"});
   expect_error([] { calibration_text("{}\n", "x.jsonl"); }, {"line 1", "no field text"});
-}
-
-Recipe recipe_of(const std::string& text) {
-  return read_recipe(text, "r.yaml");
-}
-
-TEST(Recipes, OfLlmCompressorAreReadAsTheyAre) {
-  const Recipe recipe = recipe_of(R"(
-quant_stage:
-  quant_modifiers:
-    SmoothQuantModifier:
-      smoothing_strength: 0.8
-      mappings: [[["re:.*q_proj", "re:.*k_proj", "re:.*v_proj"], "re:.*input_layernorm"]]
-    GPTQModifier:
-      sequential_update: true
-      offload_hessians: false
-      dampening_frac: 0.02
-      ignore: ["lm_head"]
-      config_groups:
-        group_0:
-          targets: ["Linear"]
-          weights: {num_bits: 8, type: "int", symmetric: true, strategy: "channel", observer: "mse"}
-          input_activations: {num_bits: 8, type: "int", symmetric: true, strategy: "token", dynamic: true}
-)");
-  EXPECT_EQ(recipe.pipeline.smoothing->name, "smoothquant");
-  EXPECT_EQ(recipe.pipeline.smoothing_strength, 0.8);
-  EXPECT_TRUE(recipe.pipeline.smooth_norms);
-  EXPECT_FALSE(recipe.pipeline.smooth_between);
-  EXPECT_EQ(recipe.pipeline.rounding, RoundingAlgorithm::gptq);
-  EXPECT_EQ(recipe.pipeline.gptq.damping, 0.02);
-  EXPECT_EQ(recipe.notices.size(), 2);
-  const ConfigGroup* group = recipe.schemes.group_of("model.layers.0.mlp.up_proj");
-  ASSERT_TRUE(group);
-  EXPECT_EQ(*group->weights, per_channel(Format::INT8));
-  EXPECT_EQ(*group->activations, per_token(Format::INT8));
-  EXPECT_FALSE(recipe.schemes.group_of("lm_head"));
-}
-
-TEST(Recipes, PresetsGoToTheirTargets) {
-  const Recipe recipe = recipe_of(R"(
-QuantizationModifier:
-  scheme: {FP8_DYNAMIC: ["re:.*self_attn.*"], W8A8: ["re:.*mlp.*"]}
-  ignore: [lm_head, "model.layers.1.mlp.down_proj"]
-)");
-  EXPECT_EQ(recipe.schemes.group_of("model.layers.0.self_attn.q_proj")->weights->format, Format::E4M3);
-  EXPECT_EQ(recipe.schemes.group_of("model.layers.0.mlp.up_proj")->weights->format, Format::INT8);
-  EXPECT_FALSE(recipe.schemes.group_of("model.layers.1.mlp.down_proj"));
-  EXPECT_TRUE(recipe.pipeline.plain());
-}
-
-TEST(Recipes, AreRefusedWhereTheySayWhatIsNotKnown) {
-  expect_error([] { recipe_of("SparseGPTModifier: {sparsity: 0.5}"); }, {"SparseGPTModifier", "no such modifier"});
-  expect_error([] { recipe_of("GptqModifier: {scheme: W8A8}"); }, {"GptqModifier", "no modifier that is known"});
-  expect_error([] { recipe_of("GPTQModifier: {scheme: W8A8, blocks: 3}"); }, {"GPTQModifier: blocks is not a field"});
-  expect_error([] { recipe_of("GPTQModifier: {scheme: W4A16}"); }, {"W4A16 has fewer than eight bits"});
-  expect_error([] { recipe_of("GPTQModifier: {scheme: W9A9}"); }, {"there is no scheme W9A9"});
-  expect_error([] { recipe_of("GPTQModifier: {scheme: W8A8, actorder: group}"); }, {"g_idx"});
-  expect_error([] { recipe_of("SmoothQuantModifier: {smoothing_strength: 7}\nQuantizationModifier: {scheme: W8A8}"); },
-               {"smoothing_strength", "between 0 and 1"});
-  expect_error([] { recipe_of("SmoothQuantModifier:\n"); }, {"no modifier says what the layers become"});
-  expect_error([] { recipe_of("SpinQuantModifier: {rotations: [R1, R2, R4]}\nQuantizationModifier: {scheme: W8A8}"); },
-               {"R1 and R2 are folded"});
-  expect_error([] { recipe_of("[1, 2]"); }, {"a list of modifiers by name"});
-}
-
-TEST(Recipes, NamesThatMatchNothingAreAnsweredWithCloseOnes) {
-  const std::vector<std::string> modules{"model.layers.0.mlp.up_proj", "model.layers.0.mlp.down_proj", "lm_head"};
-  QuantizationConfig schemes =
-      recipe_of("QuantizationModifier: {scheme: W8A8, targets: 'model.layers.0.mlp.upp_proj'}").schemes;
-  expect_error([&] { check_names(schemes, modules, "r.yaml"); },
-               {"upp_proj\" names no linear layer", "close to it are model.layers.0.mlp.up_proj"});
-  schemes = recipe_of("QuantizationModifier: {scheme: W8A8, ignore: ['re:.*vision.*', lm_head]}").schemes;
-  check_names(schemes, modules, "r.yaml");
-  schemes = recipe_of("QuantizationModifier: {scheme: W8A8, ignore: [lm_haed]}").schemes;
-  expect_error([&] { check_names(schemes, modules, "r.yaml"); }, {"lm_haed", "lm_head"});
 }
 
 }  // namespace

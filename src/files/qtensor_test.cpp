@@ -43,11 +43,16 @@ QTensor example(const Scheme& scheme, int64_t n, int64_t k) {
   QTensor q{.weights = *scheme.weights, .activations = scheme.activations};
   const DType codes = q.weights.format == Format::INT8   ? DType::I8
                       : q.weights.format == Format::E5M2 ? DType::F8_E5M2
-                                                         : DType::F8_E4M3;
+                      : q.weights.format == Format::E4M3 ? DType::F8_E4M3
+                                                         : DType::U8;
   q.codes = Tensor({n, k}, codes);
   for (int64_t i = 0; i < n * k; ++i) q.codes.data<uint8_t>()[i] = static_cast<uint8_t>(i * 37 % 0x78 + i % 2 * 0x80);
   q.scales = Tensor(scale_shape(q.weights, n, k));
   for (int64_t i = 0; i < q.scales.elements(); ++i) q.scales.f32()[i] = std::ldexp(1.f, static_cast<int>(i % 30) - 20);
+  if (q.weights.format == Format::CODEBOOK) {
+    q.table = Tensor({256});
+    for (int i = 0; i < 256; ++i) q.table.f32()[i] = static_cast<float>(i - 100) / 128;
+  }
   if (scheme.needs_calibration()) {
     q.input_scale = 0.375f;
     q.input_zero_point = q.activations->symmetric ? 0 : -17;
@@ -77,6 +82,8 @@ TEST(QTensorFiles, ComeBackAsTheyWereWritten) {
         EXPECT_EQ(back.activations, q.activations) << scheme.name;
         EXPECT_TRUE(same_bytes(back.codes, q.codes)) << scheme.name;
         EXPECT_TRUE(same_bytes(back.scales, q.scales)) << scheme.name;
+        EXPECT_EQ(back.table.empty(), q.table.empty());
+        EXPECT_TRUE(q.table.empty() || same_bytes(back.table, q.table));
         EXPECT_EQ(back.input_scale, q.input_scale) << scheme.name;
         EXPECT_EQ(back.input_zero_point, q.input_zero_point) << scheme.name;
         EXPECT_NO_THROW(check_codes(back, "m"));
@@ -260,6 +267,34 @@ TEST(CheckCodes, NamesTheFirstCodeThatIsNoNumber) {
     q.codes.data<uint8_t>()[9'999] = code;
     expect_error([&] { check_codes(q, "m"); }, {"row 49, column 199"});
   }
+}
+
+TEST(QTensorFiles, RefuseCodebooksThatAreNone) {
+  const ConfigGroup group = group_of(scheme_named("CODEBOOK8A16"));
+  const Module good{{{"m.weight", filled<uint8_t>({4, 6}, DType::U8, 200)},
+                     {"m.weight_codebook", filled<uint16_t>({256}, DType::BF16, 0x3F00)},
+                     {"m.weight_scale", filled<uint16_t>({4, 1}, DType::BF16, 0x4000)}}};
+  const QTensor q = good.read(group);
+  EXPECT_EQ(dequantize(q).f32()[23], 1.0f);
+  check_codes(q, "m");
+  const auto with = [&](const char* name, Tensor tensor) {
+    std::map<std::string, Tensor> tensors = good.tensors;
+    tensors[name] = std::move(tensor);
+    return Module{std::move(tensors)};
+  };
+  for (const int64_t length : {0, 255, 257}) {
+    with("m.weight_codebook", filled<uint16_t>({length}, DType::BF16, 0))
+        .expect_refused(group, {"m.weight_codebook has shape", "[256]"});
+  }
+  with("m.weight_codebook", filled<float>({256}, DType::F32, 0)).expect_refused(group, {"m.weight_codebook", "BF16"});
+  for (const int bits : {0x7FC0, 0xFFC1, 0x7F80, 0xFF80}) {
+    with("m.weight_codebook", filled<uint16_t>({256}, DType::BF16, static_cast<uint16_t>(bits)))
+        .expect_refused(group, {"m.weight_codebook has", "for code 0"});
+  }
+  with("m.weight", filled<int8_t>({4, 6}, DType::I8, 0)).expect_refused(group, {"m.weight has dtype I8", "U8"});
+  Module without{good.tensors};
+  without.tensors.erase("m.weight_codebook");
+  expect_error([&] { without.read(group); }, {"holds no tensor m.weight_codebook"});
 }
 
 TEST(KvScales, AreReadUnderBothNames) {

@@ -229,6 +229,22 @@ TEST(QuantizationConfig, RefusesArgumentsItDoesNotKnow) {
   }
 }
 
+TEST(QuantizationConfig, KnowsNonLinearCodesAsOctetsOwn) {
+  const auto octet = [](std::string_view weights, std::string_view activations = "null") {
+    return fmt::format(R"({{"quant_method":"octet","config_groups":{{"g":{{"targets":["Linear"],"weights":{},)"
+                       R"("input_activations":{}}}}}}})",
+                       weights, activations);
+  };
+  const std::string_view log = R"({"type":"float","strategy":"channel","format_element":"log","levels":20})";
+  const std::string_view codebook = R"({"type":"float","strategy":"channel","format_element":"codebook"})";
+  EXPECT_EQ(read(octet(log)).groups[0].weights, per_channel(Format::LOG8));
+  EXPECT_EQ(read(octet(codebook)).groups[0].storage, Storage::codebook_quantized);
+  expect_refused(with_args(codebook), {"CODEBOOK", "quant_method octet only"});
+  expect_refused(octet(R"({"type":"float","format_element":"log","levels":8})"), {"levels is 8", "20"});
+  expect_refused(octet(R"({"type":"int","format_element":"codebook"})"), {"format_element"});
+  expect_refused(octet(log, R"({"type":"float","dynamic":true})"), {"LOG8", "float activations only"});
+}
+
 TEST(QuantizationConfig, RefusesCombinationsItDoesNotRun) {
   expect_refused(with_args("{}", R"({"type":"float","dynamic":true,"strategy":"token"})"), {"INT8", "E4M3"});
   expect_refused(with_args("null", R"({"dynamic":true,"strategy":"token"})"), {"activations but not weights"});

@@ -44,6 +44,9 @@ DType code_dtype(Format format) {
       return DType::F8_E4M3;
     case Format::E5M2:
       return DType::F8_E5M2;
+    case Format::LOG8:
+    case Format::CODEBOOK:
+      return DType::U8;
     default:
       fail("{} is not a format of weights", format_info(format).name);
   }
@@ -191,6 +194,16 @@ void read_codes(QTensor& q, const Module& module, Storage storage) {
   q.codes = unpack(weight.read(), n, k);
 }
 
+void read_codebook(QTensor& q, const Module& module) {
+  const Part part = module.part("weight_codebook");
+  part.expect({DType::BF16});
+  part.expect_shape({256}, "a number for every code has to be there:");
+  q.table = to_f32(part.read());
+  for (int64_t i = 0; i < 256; ++i) {
+    if (!std::isfinite(q.table.f32()[i])) fail("{} has {} for code {}", part.where(), q.table.f32()[i], i);
+  }
+}
+
 }  // namespace
 
 QTensor read_qtensor(const Checkpoint& checkpoint, std::string_view name, const ConfigGroup& group) {
@@ -204,6 +217,7 @@ QTensor read_qtensor(const Checkpoint& checkpoint, std::string_view name, const 
   q.weights = *group.weights;
   q.activations = group.activations;
   read_codes(q, module, group.storage);
+  if (q.weights.format == Format::CODEBOOK) read_codebook(q, module);
   const bool e8m0 = q.weights.scale_format == Format::E8M0;
   q.scales = read_scales(module.part(scale_name(group)), q.weights, q.rows(), q.columns(), e8m0);
   if (!q.weights.symmetric) {
@@ -225,7 +239,7 @@ std::optional<KvScales> read_kv_scales(const Checkpoint& checkpoint, std::string
 }
 
 void check_codes(const QTensor& q, std::string_view where) {
-  if (q.weights.format == Format::INT8) return;
+  if (q.weights.format != Format::E4M3 && q.weights.format != Format::E5M2) return;
   // NaN of E4M3 is 0x7F; of E5M2 everything from 0x7C, infinity, on.
   const uint8_t limit = q.weights.format == Format::E4M3 ? 0x7F : 0x7C;
   const auto* codes = q.codes.data<uint8_t>();

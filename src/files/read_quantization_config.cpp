@@ -95,8 +95,12 @@ Format element_format(const Section& args) {
   if (type != "int" && type != "float") args.refuse("type", "the types are int and float");
   if (bits != 8) args.refuse("num_bits", "only 8 bits are read; take an INT8, FP8 or 16-bit version of the model");
   const std::string element = lower(args.text("format_element", "e4m3"));
+  if (args.has("levels") && (element != "log" || args.get("levels", 0) != kLog8Levels))
+    args.refuse("levels", "it belongs to the format_element log, which has 20 of them an octave");
+  if (element == "codebook" && type == "float") return Format::CODEBOOK;
+  if (element == "log" && type == "float") return Format::LOG8;
   if (element != "e4m3" && (element != "e5m2" || type != "float"))
-    args.refuse("format_element", "it is e4m3, or e5m2 for floats");
+    args.refuse("format_element", "it is e4m3, or for floats e5m2, log or codebook");
   if (type == "int") return Format::INT8;
   return element == "e5m2" ? Format::E5M2 : Format::E4M3;
 }
@@ -132,7 +136,7 @@ void set_granularity(Quantization& q, const Section& args) {
 
 Quantization read_args(const Section& args) {
   check_keys(args, {"num_bits", "type", "symmetric", "group_size", "strategy", "block_structure", "dynamic", "actorder",
-                    "scale_dtype", "zp_dtype", "observer", "observer_kwargs", "format_element"});
+                    "scale_dtype", "zp_dtype", "observer", "observer_kwargs", "format_element", "levels"});
   Quantization q;
   q.format = element_format(args);
   q.symmetric = args.get("symmetric", true);
@@ -173,8 +177,9 @@ Quantization read_activations(const Section& args) {
 }
 
 std::optional<Storage> storage_named(const std::string& name) {
-  for (const Storage storage : {Storage::dense, Storage::int_quantized, Storage::float_quantized,
-                                Storage::naive_quantized, Storage::pack_quantized, Storage::mxfp8_quantized}) {
+  for (const Storage storage :
+       {Storage::dense, Storage::int_quantized, Storage::float_quantized, Storage::naive_quantized,
+        Storage::pack_quantized, Storage::mxfp8_quantized, Storage::codebook_quantized}) {
     if (name_of(storage) == name) return storage;
   }
   return std::nullopt;
@@ -184,6 +189,7 @@ std::optional<Storage> storage_named(const std::string& name) {
 Storage inferred_storage(const ConfigGroup& group) {
   if (!group.weights) return Storage::dense;
   if (group.weights->scale_format == Format::E8M0) return Storage::mxfp8_quantized;
+  if (group.weights->format == Format::CODEBOOK) return Storage::codebook_quantized;
   if (group.weights->format == Format::INT8)
     return group.activations ? Storage::int_quantized : Storage::pack_quantized;
   return group.activations ? Storage::float_quantized : Storage::naive_quantized;
@@ -197,20 +203,38 @@ Storage read_storage(const Section& section, const std::string& top_format, cons
   return *storage;
 }
 
+bool holds(Storage storage, Format format) {
+  const bool fp8 = format == Format::E4M3 || format == Format::E5M2;
+  switch (storage) {
+    case Storage::pack_quantized:
+    case Storage::int_quantized:
+      return format == Format::INT8;
+    case Storage::float_quantized:
+    case Storage::mxfp8_quantized:
+      return fp8;
+    case Storage::codebook_quantized:
+      return format == Format::CODEBOOK;
+    case Storage::naive_quantized:
+      return format != Format::CODEBOOK;
+    default:
+      return storage != Storage::dense;
+  }
+}
+
 void check_group(const ConfigGroup& group, const std::string& where) {
   if (!group.weights) {
     if (group.activations) fail("{} quantizes activations but not weights, which Octet does not run", where);
     return;
   }
-  const bool is_int = group.weights->format == Format::INT8;
+  const Format format = group.weights->format;
+  if (group.activations && (format == Format::CODEBOOK || format == Format::LOG8)) {
+    fail("{}: {} weights meet float activations only", where, format_info(format).name);
+  }
   if (group.activations && group.activations->format != group.weights->format) {
     fail("{}: weights are {} and activations {}, which are not multiplied with each other", where,
          format_info(group.weights->format).name, format_info(group.activations->format).name);
   }
-  const bool fits = group.storage == Storage::pack_quantized || group.storage == Storage::int_quantized ? is_int
-                    : group.storage == Storage::float_quantized || group.storage == Storage::mxfp8_quantized
-                        ? !is_int
-                        : group.storage != Storage::dense;
+  const bool fits = holds(group.storage, format);
   if (!fits)
     fail("{}: the format {} does not hold {} weights", where, name_of(group.storage),
          format_info(group.weights->format).name);
@@ -272,8 +296,11 @@ QuantizationConfig read_compressed_tensors(const Section& top, std::string metho
   config.ignore = names(top, "ignore");
   if (top.has("kv_cache_scheme")) config.kv_cache = read_kv_cache(top.at("kv_cache_scheme"));
   for (const auto& group : config.groups) {
-    const bool e5m2 = group.weights && group.weights->format == Format::E5M2;
-    if (e5m2 && config.method != "octet") fail("{}: E5M2 weights are read with quant_method octet only", top.where);
+    const Format format = group.weights ? group.weights->format : Format::INT8;
+    const bool own = format == Format::E5M2 || format == Format::LOG8 || format == Format::CODEBOOK;
+    if (own && config.method != "octet") {
+      fail("{}: {} weights are read with quant_method octet only", top.where, format_info(format).name);
+    }
   }
   return config;
 }

@@ -12,6 +12,7 @@ TensorInfo planned(std::string_view module, const char* suffix, DType dtype, Sha
 
 DType code_dtype(Format format) {
   if (format == Format::INT8) return DType::I8;
+  if (format == Format::LOG8 || format == Format::CODEBOOK) return DType::U8;
   return format == Format::E5M2 ? DType::F8_E5M2 : DType::F8_E4M3;
 }
 
@@ -67,6 +68,7 @@ std::vector<TensorInfo> plan_qtensor(std::string_view module, const ConfigGroup&
   }
   plan.push_back(planned(module, is_native_block(group) ? "weight_scale_inv" : "weight_scale", scales,
                          stored_scale_shape(q, n, k)));
+  if (q.format == Format::CODEBOOK) plan.push_back(planned(module, "weight_codebook", DType::BF16, {256}));
   if (is_packed) plan.push_back(planned(module, "weight_shape", DType::I64, {2}));
   if (group.activations && !group.activations->dynamic) {
     plan.push_back(planned(module, "input_scale", scales, {1}));
@@ -82,6 +84,7 @@ std::vector<Tensor> encode_qtensor(const QTensor& q, const ConfigGroup& group, D
   tensors.push_back(is_packed ? packed(q.codes) : q.codes);
   const Tensor scales = q.scales.reshaped(stored_scale_shape(*group.weights, q.rows(), q.columns()));
   tensors.push_back(dtype == DType::U8 ? e8m0_codes(scales) : from_f32(scales, dtype));
+  if (!q.table.empty()) tensors.push_back(from_f32(q.table, DType::BF16));
   if (is_packed) tensors.push_back(tensor_of<int64_t>(DType::I64, {q.rows(), q.columns()}));
   if (group.activations && !group.activations->dynamic) {
     tensors.push_back(from_f32(tensor_of<float>(DType::F32, {q.input_scale}), dtype));

@@ -40,11 +40,14 @@ Json args(const std::optional<Quantization>& q, const char* observer) {
   if (q->scale_format == Format::E8M0) result["scale_dtype"] = "torch.uint8";
   if (!q->symmetric) result["zp_dtype"] = "torch.int8";
   if (q->format == Format::E5M2) result["format_element"] = "e5m2";
+  if (q->format == Format::CODEBOOK) result["format_element"] = "codebook";
+  if (q->format == Format::LOG8) result["format_element"] = "log", result["levels"] = kLog8Levels;
   return result;
 }
 
-bool is_e5m2(const ConfigGroup& group) {
-  return group.weights && group.weights->format == Format::E5M2;
+bool is_octets_own(const ConfigGroup& group) {
+  return group.weights && (group.weights->format == Format::E5M2 || group.weights->format == Format::LOG8 ||
+                           group.weights->format == Format::CODEBOOK);
 }
 
 std::string common_format(const std::vector<ConfigGroup>& groups) {
@@ -76,7 +79,7 @@ Json write_quantization_config(const QuantizationConfig& config) {
   for (size_t i = 0; i < config.groups.size(); ++i) {
     const ConfigGroup& group = config.groups[i];
     if (group.storage == Storage::fp8_blocks) fail("the layout of quant_method fp8 does not fit {}", config.method);
-    octet = octet || is_e5m2(group);
+    octet = octet || is_octets_own(group);
     groups[fmt::format("group_{}", i)] = {{"format", name_of(group.storage)},
                                           {"input_activations", args(group.activations, "static_minmax")},
                                           {"output_activations", nullptr},

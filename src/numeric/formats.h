@@ -8,11 +8,13 @@
 #include "numeric/e8m0.h"
 #include "numeric/fp16.h"
 #include "numeric/int8.h"
+#include "numeric/log8.h"
 
 namespace octet {
 
 /// How one number is written. Order as in kFormats.
-enum class Format : uint8_t { E4M3, E5M2, INT8, BF16, FP16, F32, E8M0 };
+/// CODEBOOK: 256 numbers of the matrix's own, in a table beside its codes; what stands here of them is the even spread.
+enum class Format : uint8_t { E4M3, E5M2, INT8, BF16, FP16, F32, E8M0, LOG8, CODEBOOK };
 
 /// A format as data. decode and encode are for code that is not in a hurry; codes use the low `bits` bits.
 struct FormatInfo {
@@ -51,6 +53,14 @@ inline constexpr FormatInfo kFormats[] = {
     {Format::E8M0, "E8M0",   8, false, kE8m0Max,  0x1p-127f, 0x1p-127f,
      [](uint32_t code) { return e8m0_to_float(static_cast<uint8_t>(code)); },
      [](float x, Rounding r, uint32_t random) -> uint32_t { return float_to_e8m0(x, r, random); }},
+    {Format::LOG8, "LOG8",   8, false, kLog8Max,  log8_to_float(1), log8_to_float(1),
+     [](uint32_t code) { return log8_to_float(static_cast<uint8_t>(code)); },
+     [](float x, Rounding, uint32_t) -> uint32_t { return float_to_log8(x); }},
+    {Format::CODEBOOK, "CODEBOOK", 8, false, 1.0f, 1.0f / 255, 1.0f / 255,
+     [](uint32_t code) { return static_cast<float>(2 * static_cast<int>(code) - 255) / 255; },
+     [](float x, Rounding r, uint32_t random) -> uint32_t {
+       return static_cast<uint8_t>(float_to_int8((x * 255 - 1) / 2, r, random) + 128);
+     }},
 };
 // clang-format on
 

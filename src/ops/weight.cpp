@@ -46,7 +46,10 @@ InputFormat input_of(const QTensor& q, DType float_dtype) {
 }
 
 WeightSource source_of(const QTensor& q, const std::string& module) {
-  WeightSource source{q.rows(), q.columns(), format_of(q.codes.dtype(), module), q.codes.raw()};
+  const bool plain = q.codes.dtype() != DType::U8;  // else what the bytes are is known by the scheme alone
+  const Format format = plain ? format_of(q.codes.dtype(), module) : q.weights.format;
+  WeightSource source{q.rows(), q.columns(), format, q.codes.raw()};
+  source.table = q.table.empty() ? nullptr : q.table.f32();
   source.scales = q.scales.f32();
   source.zero_points = q.zero_points.empty() ? nullptr : q.zero_points.data<int8_t>();
   const Quantization& w = q.weights;

@@ -33,8 +33,9 @@ struct QuantizeOptions {
   Match match = Match::octet;
   Rounding rounding = Rounding::half_even;
   Int8Range int8_range = Int8Range::full;
-  uint64_t seed = 0;    // of stochastic rounding
-  uint32_t tensor = 0;  // the number of this matrix in the model: its own random numbers
+  uint64_t seed = 0;             // of stochastic rounding
+  uint32_t tensor = 0;           // the number of this matrix in the model: its own random numbers
+  const float* table = nullptr;  // [256] of this matrix's CODEBOOK
 };
 
 /// The dtype in which the scales of a weight of dtype `weight` are stored: U8 for powers of two, F32 for torchao, else

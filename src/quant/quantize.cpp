@@ -1,6 +1,7 @@
 #include "quant/quantize.h"
 
 #include "base/error.h"
+#include "quant/codebook.h"
 #include "quant/observer/observer.h"
 #include "quant/rounding/nearest.h"
 #include "quant/scale.h"
@@ -20,6 +21,7 @@ int64_t rows_of_piece(const Extent& extent, int64_t n, int64_t k) {
 
 DType code_dtype(Format format) {
   if (format == Format::E4M3) return DType::F8_E4M3;
+  if (format == Format::LOG8 || format == Format::CODEBOOK) return DType::U8;
   return format == Format::E5M2 ? DType::F8_E5M2 : DType::I8;
 }
 
@@ -35,7 +37,7 @@ Tensor scales_of(const Tensor& ranges, const Quantization& q, DType weight, cons
   return scales;
 }
 
-QTensor quantize(const Tensor& w, const Quantization& q, const QuantizeOptions& options, Threads& threads,
+QTensor quantize(const Tensor& w, const Quantization& q, const QuantizeOptions& given, Threads& threads,
                  const std::string& what) {
   const int64_t n = w.size(0), k = w.size(1);
   const Extent extent = extent_of(q, n, k);
@@ -43,13 +45,19 @@ QTensor quantize(const Tensor& w, const Quantization& q, const QuantizeOptions& 
   result.weights = q;
   result.codes = Tensor({n, k}, code_dtype(q.format));
   result.scales = Tensor(scale_shape(q, n, k));
+  const bool learns = q.format == Format::CODEBOOK;
   threads.for_range(n, rows_of_piece(extent, n, k), [&](int64_t begin, int64_t end) {
     const Tensor rows = w.rows(begin, end - begin);
-    const Tensor scales = scales_of(minmax_ranges(rows, q), q, w.dtype(), options, what);
+    const Tensor scales = scales_of(minmax_ranges(rows, q), q, w.dtype(), given, what);
     std::memcpy(result.scales.rows(begin / extent.rows, scales.size(0)).raw(), scales.raw(),
                 static_cast<size_t>(scales.bytes()));
-    round_to_nearest(rows, begin, q, scales, options, result.codes.raw() + begin * k);
+    if (!learns) round_to_nearest(rows, begin, q, scales, given, result.codes.raw() + begin * k);
   });
+  if (!learns) return result;
+  result.table = learn_codebook(w, q, result.scales, {}, threads);
+  QuantizeOptions options = given;
+  options.table = result.table.f32();
+  round_rows_to_nearest(w, q, result.scales, options, threads, result.codes.raw());
   return result;
 }
 

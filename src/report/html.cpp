@@ -29,7 +29,7 @@ table { border-collapse: collapse; width: 100%; font-size: .925rem; font-variant
 p.note { font-size: .9rem; margin: 1rem 0 -.5rem; }
 th, td { padding: .5rem 1rem; text-align: left; white-space: nowrap; } th { font-weight: 600; }
 thead th { border-bottom: 1px solid var(--rule); color: var(--soft); font-size: .85rem; }
-tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
+tbody th { white-space: normal; overflow-wrap: break-word; min-width: 7rem; max-width: 20rem; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); } .number { text-align: right; }
 figure { margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem 1.25rem; }
 figcaption { margin-bottom: .75rem; font-size: .9rem; } figcaption strong { display: block; color: var(--ink); font-size: 1rem; }

@@ -50,6 +50,7 @@ std::string Histogram::svg(const Canvas& canvas) const {
   const Axis counts{count_label, Unit::number, log_count, !log_count};
   PlaneLayout layout{title, fmt::format("How often {} has which value.", value.label), value, counts, {}, {}, {}};
   for (const double edge : bins.edges) layout.x_range.add(edge, value);
+  for (const double mark : grid) layout.x_range.add(mark, value);
   for (size_t k = 0; k < series.size(); ++k) {
     layout.legend.push_back(series[k].name);
     for (const double c : bins.counts[k]) layout.y_range.add(c, counts);
@@ -68,6 +69,10 @@ std::string Histogram::svg(const Canvas& canvas) const {
                      fmt::format("{} to {}: {:.0f}", value_text(bins.edges[i], value.unit),
                                  value_text(bins.edges[i + 1], value.unit), c));
     }
+  }
+  for (const double mark : grid) {
+    if (!plane.x.shows(mark)) continue;
+    plane.svg.line(plane.x.at(mark), plane.bottom - 9, plane.x.at(mark), plane.bottom, "code");
   }
   return plane.svg.finish();
 }

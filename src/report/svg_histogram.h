@@ -17,6 +17,7 @@ struct Histogram {
   int bins = 40;
   std::string count_label = "count";
   bool log_count = false;
+  std::vector<double> grid;  // values that are marked below the bars, such as what codes stand for
 
   std::string svg(const Canvas& canvas) const;
   Table table() const;

@@ -24,6 +24,19 @@ Shape extent_of(const Quantization& q, int64_t n, int64_t k) {
   return {n, k};
 }
 
+// The codes as numbers, before they are scaled.
+Tensor unscaled(const QTensor& q) {
+  const Format format = q.weights.format;
+  if (format != Format::LOG8 && format != Format::CODEBOOK) return to_f32(q.codes);
+  const FormatInfo& info = format_info(format);
+  Tensor result(q.codes.shape());
+  const auto* codes = q.codes.data<uint8_t>();
+  for (int64_t i = 0; i < result.elements(); ++i) {
+    result.f32()[i] = format == Format::CODEBOOK ? q.table.f32()[codes[i]] : info.decode(codes[i]);
+  }
+  return result;
+}
+
 }  // namespace
 
 Shape scale_shape(const Quantization& q, int64_t n, int64_t k) {
@@ -35,7 +48,7 @@ Tensor dequantize(const QTensor& q) {
   const int64_t n = q.rows(), k = q.columns();
   const Shape extent = extent_of(q.weights, n, k);
   const int64_t scale_columns = ceil_div(k, extent[1]);
-  Tensor result = to_f32(q.codes);
+  Tensor result = unscaled(q);
   for (int64_t row = 0; row < n; ++row) {
     for (int64_t column = 0; column < k; ++column) {
       const int64_t at = row / extent[0] * scale_columns + column / extent[1];

@@ -6,13 +6,15 @@
 
 namespace octet {
 
-/// One quantized matrix [N,K]: codes, and what turns them back into numbers: w = (code - zero point) · scale.
+/// One quantized matrix [N,K]: codes, and what turns them back into numbers: w = (code - zero point) · scale, or
+/// table[code] · scale.
 struct QTensor {
   Quantization weights;
   std::optional<Quantization> activations;  // how the layer's input is quantized; none: it stays float
-  Tensor codes;                             // [N,K] I8, F8_E4M3 or F8_E5M2
+  Tensor codes;                             // [N,K] I8, F8_E4M3, F8_E5M2; U8 of LOG8 and CODEBOOK
   Tensor scales;                            // F32, of scale_shape(weights, N, K), as stored and widened
   Tensor zero_points;                       // I8 of the scales' shape; empty for symmetric weights
+  Tensor table;                             // F32 [256] of CODEBOOK, ascending, numbers of BF16
   float input_scale = 0;                    // of static activations
   int input_zero_point = 0;                 // of static asymmetric activations
 

@@ -23,6 +23,8 @@ std::string_view name_of(Storage storage) {
       return "pack-quantized";
     case Storage::mxfp8_quantized:
       return "mxfp8-quantized";
+    case Storage::codebook_quantized:
+      return "codebook-quantized";
     case Storage::fp8_blocks:
       return "fp8";
   }

@@ -32,6 +32,7 @@ enum class Storage : uint8_t {
   naive_quantized,
   pack_quantized,
   mxfp8_quantized,
+  codebook_quantized,
   fp8_blocks
 };
 std::string_view name_of(Storage storage);
@@ -43,6 +44,10 @@ struct Scheme {
   Storage storage;
   bool octet_only;  // written with quant_method "octet": no other program reads it
   std::string_view help;
+  /// Codes that are no even steps: only the nearest is a rounding of theirs.
+  bool non_linear() const {
+    return weights && (weights->format == Format::LOG8 || weights->format == Format::CODEBOOK);
+  }
   bool needs_calibration() const { return activations && !activations->dynamic; }
 };
 
@@ -101,6 +106,10 @@ constexpr Scheme kSchemes[] = {
      "as FP8_DYNAMIC in E5M2; read by Octet only"},
     {"FP8_BLOCK_E5M2", per_block(Format::E5M2, 128, 128), per_token_group(Format::E5M2, 128), Storage::float_quantized,
      true, "as FP8_BLOCK in E5M2; read by Octet only"},
+    {"LOG8A16", per_channel(Format::LOG8), std::nullopt, Storage::naive_quantized, true,
+     "logarithmic weights, 20 codes an octave, float activations; read by Octet only"},
+    {"CODEBOOK8A16", per_channel(Format::CODEBOOK), std::nullopt, Storage::codebook_quantized, true,
+     "weights share 256 numbers that k-means finds for each matrix, float activations; read by Octet only"},
     {"UNQUANTIZED", std::nullopt, std::nullopt, Storage::dense, false, "BF16 again, from a compressed checkpoint"},
 };
 

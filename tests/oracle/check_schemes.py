@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Compresses a model with every scheme that other programs read, and compares the loss that Transformers with
-compressed-tensors computes from each directory with `octet eval`'s.
+"""Compresses a model with every scheme that other programs read, or with recipes, and compares the loss that Transformers
+with compressed-tensors computes from each directory with `octet eval`'s.
 
     pip install torch transformers compressed-tensors
     python check_schemes.py MODEL TEXT [--octet build/octet] [--work DIR] [--bytes 20000] [--schemes NAME ...]
+        [--recipes FILE.yaml ...]
 
 MODEL's widths should be multiples of 128 (make_wide_stories.py makes such a model). The losses must agree within 0.002 nll,
 Transformers computing in float32. Exits with 1 if one does not.
@@ -34,6 +35,7 @@ def main():
     parser.add_argument("model")
     parser.add_argument("text")
     parser.add_argument("--schemes", nargs="+", default=SCHEMES)
+    parser.add_argument("--recipes", nargs="+", default=[])
     parser.add_argument("--octet", default="build/octet")
     parser.add_argument("--work", default=None)
     parser.add_argument("--bytes", type=int, default=20000)
@@ -46,10 +48,12 @@ def main():
 
     worst = 0
     print(f"{'scheme':18} {'Transformers':>12} {'octet':>10} {'difference':>11}")
-    for scheme in options.schemes:
+    tasks = [(scheme, ["--scheme", scheme, *(["--calibration", text] if scheme in STATIC else [])])
+             for scheme in ([] if options.recipes else options.schemes)]
+    tasks += [(pathlib.Path(file).stem, ["--recipe", file, "--calibration", text]) for file in options.recipes]
+    for scheme, how in tasks:
         out = work / scheme
-        calibration = ["--calibration", text] if scheme in STATIC else []
-        run(options.octet, "compress", options.model, "--scheme", scheme, *calibration, "-o", out, "--force", "--json")
+        run(options.octet, "compress", options.model, *how, "-o", out, "--force", "--json")
         theirs = run(sys.executable, HERE / "transformers_loss.py", out, text, options.context)["nll"]
         ours = run(options.octet, "eval", out, "--text", text, "--context", options.context, "--json")["nll"]
         worst = max(worst, abs(ours - theirs))

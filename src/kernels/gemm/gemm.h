@@ -20,16 +20,17 @@ struct InputFormat {
   bool operator==(const InputFormat&) const = default;
 };
 
-/// A weight [N,K], row-major, any alignment: w = (code - zero point) · scale.
+/// A weight [N,K], row-major, any alignment: w = (code - zero point) · scale, or table[code] · scale.
 struct WeightSource {
   int64_t n = 0, k = 0;
-  Format format = Format::F32;  // F32, FP16, BF16, INT8, E4M3, E5M2
+  Format format = Format::F32;  // F32, FP16, BF16, INT8, E4M3, E5M2, LOG8, CODEBOOK
   const std::byte* codes = nullptr;
   bool offset_binary = false;           // INT8 stored as code XOR 0x80 (pack-quantized)
   const float* scales = nullptr;        // [ceil(N/scale_rows), ceil(K/group)]; nullptr: 1
   const int8_t* zero_points = nullptr;  // of the scales' shape; nullptr: 0
   int64_t scale_rows = 1;               // rows of N that share a scale (N: one for all)
   int64_t group = 0;                    // columns of K that share a scale; 0: all of them
+  const float* table = nullptr;         // [256] of CODEBOOK, numbers of BF16
 };
 
 /// A weight in the order the kernels read it, made once for one InputFormat on this machine; does not refer to its

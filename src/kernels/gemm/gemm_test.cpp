@@ -16,6 +16,7 @@ struct Weight {
   std::vector<std::byte> codes;
   std::vector<float> scales;
   std::vector<int8_t> zero_points;
+  std::vector<float> table;
   std::vector<double> values;  // [N,K]
 };
 
@@ -24,6 +25,16 @@ struct WeightShape {
   int64_t n = 0, k = 0, scale_rows = 1, group = 0;
   bool scaled = true, zero_points = false, offset_binary = false;
 };
+
+/// Numbers of BF16, among them what INT8 has for the codes 1 and -1.
+std::vector<float> codebook(uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> table(256);
+  for (float& value : table) value = bf16_to_float(float_to_bf16(normal(random)));
+  table[1] = 1, table[255] = -1;
+  return table;
+}
 
 Weight random_weight(const WeightShape& shape, uint32_t seed) {
   std::mt19937 random(seed);
@@ -40,6 +51,7 @@ Weight random_weight(const WeightShape& shape, uint32_t seed) {
   if (shape.zero_points) {
     for (int64_t i = 0; i < bands * groups; ++i) w.zero_points.push_back(static_cast<int8_t>(random() % 256));
   }
+  if (shape.format == Format::CODEBOOK) w.table = codebook(seed);
   for (int64_t n = 0; n < shape.n; ++n) {
     for (int64_t k = 0; k < shape.k; ++k) {
       const bool fp8 = shape.format == Format::E4M3 || shape.format == Format::E5M2;
@@ -52,7 +64,7 @@ Weight random_weight(const WeightShape& shape, uint32_t seed) {
       const uint32_t stored = shape.offset_binary ? code ^ 0x80 : code;
       std::memcpy(&w.codes[static_cast<size_t>((n * shape.k + k) * bytes)], &stored, static_cast<size_t>(bytes));
       const auto band = static_cast<size_t>(n / shape.scale_rows * groups + k / group);
-      const double value = format_info(shape.format).decode(code);
+      const double value = w.table.empty() ? format_info(shape.format).decode(code) : w.table[code];
       const int zero = w.zero_points.empty() ? 0 : w.zero_points[band];
       w.values.push_back((value - zero) * (w.scales.empty() ? 1.0 : static_cast<double>(w.scales[band])));
     }
@@ -65,7 +77,8 @@ Weight random_weight(const WeightShape& shape, uint32_t seed) {
               w.scales.empty() ? nullptr : w.scales.data(),
               w.zero_points.empty() ? nullptr : w.zero_points.data(),
               shape.scale_rows,
-              shape.group};
+              shape.group,
+              w.table.empty() ? nullptr : w.table.data()};
   return w;
 }
 
@@ -152,6 +165,11 @@ std::vector<Case> cases() {
       {"FP8A16", {Format::E4M3, 50, 130}, bf16},
       {"FP8A32", {Format::E4M3, 50, 130}, f32},
       {"E5M2_A32", {Format::E5M2, 50, 130}, f32},
+      {"LOG8A16", {Format::LOG8, 50, 301}, bf16},
+      {"LOG8A32", {Format::LOG8, 50, 301, 1, 32}, f32},
+      {"CODEBOOK8A16", {Format::CODEBOOK, 70, 1301}, bf16},
+      {"CODEBOOK8A32", {Format::CODEBOOK, 50, 301}, f32},
+      {"CODEBOOK8_groups", {Format::CODEBOOK, 50, 301, 1, 32}, bf16},
       {"MXFP8", {Format::E4M3, 50, 321, 1, 32}, mx},
       {"MX_E5M2", {Format::E5M2, 50, 321, 1, 32}, mx_e5m2},
       {"FP8_mixed_with_INT8", {Format::E4M3, 50, 130}, asymmetric},
@@ -324,9 +342,10 @@ TEST(GemmLimits, ExtremeCodesDoNotSaturate) {
 }
 
 TEST(GemmWidening, EveryCodeIsExactInEveryRow) {
-  for (const Format format : {Format::E4M3, Format::E5M2, Format::INT8}) {
+  const std::vector<float> own = codebook(1);
+  for (const Format format : {Format::E4M3, Format::E5M2, Format::INT8, Format::LOG8, Format::CODEBOOK}) {
     CodeTable table;
-    fill_table(format, table);
+    fill_table(format, table, format == Format::CODEBOOK ? own.data() : nullptr);
     std::vector<uint8_t> codes(64 * 8);
     for (size_t i = 0; i < 256; ++i) codes[i] = codes[511 - i] = static_cast<uint8_t>(i);
     for (const Encoding encoding : {Encoding::bytes_bf16, Encoding::bytes_f32, Encoding::int8_f32}) {

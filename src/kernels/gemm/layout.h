@@ -83,7 +83,8 @@ struct PreparedInput::Layout {
 
 /// Cuts l.segments into pieces, and gathers pieces into chunks of at most kChunkSteps.
 void plan_pieces(PackedWeight::Layout& l);
-void fill_table(Format format, CodeTable& table);
+/// `codebook` [256]: of a weight's own codes; else nullptr.
+void fill_table(Format format, CodeTable& table, const float* codebook = nullptr);
 void pack(PackedWeight::Layout& layout, const WeightSource& source, const InputFormat& input, Threads& threads,
           Arithmetic wide = bf16_arithmetic());
 void prepare(PreparedInput::Layout& layout, const float* x, int64_t m, int64_t k, int64_t stride,

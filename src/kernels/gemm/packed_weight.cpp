@@ -19,6 +19,8 @@ void check(const WeightSource& s, const InputFormat& input) {
   if (s.format == Format::E8M0) fail("a weight's codes cannot be E8M0: that is a format of scales");
   if (s.group < 0 || s.scale_rows < 1)
     fail("a weight's scales cannot cover {} rows and {} columns", s.scale_rows, s.group);
+  if ((s.format == Format::CODEBOOK) != (s.table != nullptr))
+    fail("a table belongs to a codebook, and to nothing else");
   if (s.zero_points && s.format != Format::INT8) fail("only INT8 weights have zero points");
   if (input.group < 0) fail("an input's scales cannot cover {} columns", input.group);
 }
@@ -199,11 +201,14 @@ void plan_pieces(PackedWeight::Layout& l) {
   find_runs(l);
 }
 
-void fill_table(Format format, CodeTable& table) {
+void fill_table(Format format, CodeTable& table, const float* codebook) {
+  table.int8 = format == Format::INT8;
   table.symmetric = true;
   for (uint32_t code = 0; code < 256; ++code) {
     const auto signed_code = static_cast<int8_t>(static_cast<uint8_t>(code));
-    const float value = format == Format::INT8 ? int8_to_float(signed_code) : format_info(format).decode(code);
+    const float value = codebook     ? codebook[code]
+                        : table.int8 ? int8_to_float(signed_code)
+                                     : format_info(format).decode(code);
     table.values[code] = float_to_bf16(value);
     table.low[code] = static_cast<uint8_t>(table.values[code]);
     table.high[code] = static_cast<uint8_t>(table.values[code] >> 8);
@@ -232,7 +237,7 @@ void pack(PackedWeight::Layout& l, const WeightSource& source, const InputFormat
   l.ragged = l.steps != whole.first_step + whole.steps;
   l.panels = (l.n + kPanel - 1) / kPanel;
   plan_pieces(l);
-  if (bytes_per_code(source.format) == 1) fill_table(source.format, l.table);
+  if (bytes_per_code(source.format) == 1) fill_table(source.format, l.table, source.table);
 
   l.codes.grow(static_cast<size_t>(l.panels * l.steps * kEncodingStepBytes[static_cast<int>(l.encoding)]));
   l.scales.grow(static_cast<size_t>(l.panels * l.weight_groups * kPanel) * sizeof(float));

@@ -83,6 +83,7 @@ constexpr int byte_position(int n, int half) {
 struct CodeTable {
   alignas(64) uint8_t low[256], high[256];  // their bytes
   uint16_t values[256];
+  bool int8;       // the codes are the numbers -128 … 127
   bool symmetric;  // the second half is the first with its sign set
   bool linear;     // and values[i] = (i << shift) + offset for 8 <= i < 120
   int shift, offset;

@@ -71,6 +71,34 @@ class Fp8Table {
   uint8x16x4_t low_[2], high_[2];
 };
 
+/// Any table: 256 codes are four times 64.
+class WholeTable {
+ public:
+  explicit WholeTable(const CodeTable& table) {
+    for (int i = 0; i < 4; ++i) {
+      low_[i] = vld1q_u8_x4(table.low + 64 * i);
+      high_[i] = vld1q_u8_x4(table.high + 64 * i);
+    }
+  }
+
+  Cells operator()(uint8x16_t codes) const {
+    const uint8x16_t low = look_up(low_, codes), high = look_up(high_, codes);
+    return {vzip1q_u8(low, high), vzip2q_u8(low, high)};
+  }
+
+ private:
+  static uint8x16_t look_up(const uint8x16x4_t (&table)[4], uint8x16_t i) {
+    uint8x16_t found = vqtbl4q_u8(table[0], i);
+    for (int part = 1; part < 4; ++part) {
+      i = vsubq_u8(i, vdupq_n_u8(64));
+      found = vqtbx4q_u8(found, table[part], i);
+    }
+    return found;
+  }
+
+  uint8x16x4_t low_[4], high_[4];
+};
+
 /// INT8: exact as the upper half of its F32.
 Cells int8_cells(uint8x16_t codes) {
   const int16x8_t low = vmovl_s8(vreinterpret_s8_u8(vget_low_u8(codes)));
@@ -108,9 +136,8 @@ void widen__neon(const Widen& work) {
   if (work.encoding == Encoding::bf16_f32) return bf16_to_f32(work);
   if (work.encoding == Encoding::direct) return widen__reference(work);
   if (work.table->symmetric) return bytes(work, Fp8Table(*work.table));
-  const bool int8 = work.table->values[1] == 0x3F80 && work.table->values[255] == 0xBF80;  // 1 and -1
-  if (int8) return bytes(work, int8_cells);
-  widen__reference(work);
+  if (work.table->int8) return bytes(work, int8_cells);
+  bytes(work, WholeTable(*work.table));
 }
 
 }  // namespace octet::kernels

@@ -30,9 +30,14 @@ ErrorSum sum_of(const NumberSet& set, const float* weight, const Quantization& q
   return sum;
 }
 
+// Codes whose steps grow with the number, or follow the numbers, keep the whole range.
+bool keeps_range(Format format) {
+  return format == Format::LOG8 || format == Format::CODEBOOK;
+}
+
 // Walks from slightly above the largest magnitude downwards, over every scale that can be stored.
 float best_range(const NumberSet& set, const float* weight, const Quantization& q, const RangeOptions& options) {
-  if (!(set.amax > 0) || !std::isfinite(set.amax)) return set.amax;
+  if (!(set.amax > 0) || !std::isfinite(set.amax) || keeps_range(q.format)) return set.amax;
   ErrorSum sum = sum_of(set, weight, q, options);
   float best = set.amax;
   sum.scale = scale_of(best, q, set.dtype, options.quantize);

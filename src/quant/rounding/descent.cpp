@@ -72,7 +72,7 @@ void descend(const Tensor& w, const Quantization& q, const Tensor& scales, const
              const Tensor& h, int sweeps, Threads& threads, std::byte* codes) {
   const int64_t n = w.size(0), k = w.size(1);
   const Extent extent = extent_of(q, n, k);
-  const Code code(q.format, options.int8_range);
+  const Code code(q.format, options.int8_range, options.table);
   for (int64_t top = 0; top < n; top += kRows) {
     const int64_t count = std::min(kRows, n - top);
     Tensor errors({count, k}), gradients({count, k});

@@ -38,7 +38,7 @@ class GptqRounding {
         n_(w.size(0)),
         k_(w.size(1)),
         extent_(extent_of(q, n_, k_)),
-        code_(q.format, options.int8_range),
+        code_(q.format, options.int8_range, options.table),
         errors_(static_cast<size_t>(n_ * k_)),
         carried_(static_cast<size_t>(n_ * kBlock)) {}
 

@@ -20,6 +20,7 @@ struct Neighbours {
 
 uint8_t next_up(uint8_t code, Format format) {
   if (format == Format::INT8) return static_cast<uint8_t>(std::min(127, static_cast<int8_t>(code) + 1));
+  if (format == Format::CODEBOOK) return static_cast<uint8_t>(code + 1);  // never of the highest
   if (code == 0x80 || code == 0) return 1;
   return static_cast<uint8_t>(code & 0x80 ? code - 1 : code + 1);
 }
@@ -30,7 +31,8 @@ Neighbours neighbours(float y, const Code& grid, Format format, uint8_t lowest, 
     return {nearest, nearest == highest ? nearest : next_up(nearest, format)};
   }
   if (nearest == lowest) return {nearest, nearest};
-  if (format == Format::INT8) return {static_cast<uint8_t>(nearest - 1), nearest};
+  const bool ascending = format == Format::INT8 || format == Format::CODEBOOK;
+  if (ascending) return {static_cast<uint8_t>(nearest - 1), nearest};
   if (nearest == 0 || nearest == 0x80) return {0x81, nearest};
   return {static_cast<uint8_t>(nearest & 0x80 ? nearest + 1 : nearest - 1), nearest};
 }
@@ -80,7 +82,7 @@ class Rows {
         n_(w.size(0)),
         k_(w.size(1)) {
     extent_ = extent_of(q, n_, k_);
-    grid_ = Code(q.format, options.int8_range);
+    grid_ = Code(q.format, options.int8_range, options.table);
     lowest_ = grid_.encode(-std::numeric_limits<float>::infinity());
     highest_ = grid_.encode(std::numeric_limits<float>::infinity());
     places_.resize(static_cast<size_t>(n_ * k_));

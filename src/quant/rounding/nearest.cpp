@@ -61,6 +61,11 @@ void encode_plainly(const Run& run, Format format, const QuantizeOptions& option
     case Format::E5M2:
       return encode_run(run, options, codes,
                         [&](float y, uint32_t random) { return float_to_e5m2(y, options.rounding, random); });
+    case Format::LOG8:
+    case Format::CODEBOOK: {
+      const Code code(format, options.int8_range, options.table);
+      return encode_run(run, options, codes, [&](float y, uint32_t) { return code.encode(y); });
+    }
     default:
       fail("weights are not rounded to {}", format_info(format).name);
   }

@@ -27,6 +27,10 @@ AwareMethod method_named(std::string_view name, std::string_view precision) {
 
 void check(AwareMethod method, const Scheme& scheme, std::string_view precision) {
   if (!scheme.weights) throw UsageError(fmt::format("{}: this scheme quantizes nothing", precision));
+  if (scheme.non_linear()) {
+    throw UsageError(
+        fmt::format("{}: {} rounds to codes that are no even steps, which is not trained", precision, scheme.name));
+  }
   if (method == AwareMethod::lsq && scheme.weights->scale_format == Format::E8M0) {
     throw UsageError(
         fmt::format("{}: scales that are powers of two are not learned; take qat:{}", precision, scheme.name));

@@ -1,0 +1,124 @@
+#include <malloc.h>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/output.h"
+#include "base/progress.h"
+#include "cli/compress_report.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+#include "compress/estimate.h"
+#include "compress/plan.h"
+
+namespace octet::cli {
+namespace {
+
+std::string text_of_pipeline(const Pipeline& p, const char* kind) {
+  const std::string_view of = kind;
+  if (of == "transform") {
+    std::string text = p.rotation ? "Hadamard rotation of the residual stream and of heads" : "";
+    if (p.smoothing) text += fmt::format("{}{}", text.empty() ? "" : ", ", p.smoothing->name);
+    return text;
+  }
+  if (of == "range")
+    return fmt::format("{} for weights, {} for inputs that are fixed", p.weights->name, p.inputs->name);
+  if (of == "correction") return p.bias_correction ? "biases, by the mean error of their layer" : "";
+  if (p.rounding == RoundingAlgorithm::gptq) {
+    return fmt::format("GPTQ, {} of the mean diagonal added{}", p.gptq.damping,
+                       p.gptq.activation_order ? ", in the order of the inputs' power" : "");
+  }
+  return p.rounding == RoundingAlgorithm::learned ? "learned, up or down for every number" : "to the nearest";
+}
+
+// Memory that was freed but kept for reuse would hide what a model takes when it is loaded into it.
+uint64_t held_bytes() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  return anonymous_bytes();
+}
+
+// What became of which layers, by what.
+void describe(const CompressArguments& given, const CompressOptions& asked, CompressReport& report) {
+  for (const char* const kind : {"transform", "range", "rounding", "correction"}) {
+    const std::string text = text_of_pipeline(asked.pipeline, kind);
+    if (!text.empty()) report.steps.push_back({kind, text});
+  }
+  if (asked.calibration && !asked.pipeline.plain()) {
+    report.steps.push_back({"calibration", fmt::format("{}, up to {} tokens in runs of {}", given.calibration,
+                                                       asked.calibration_tokens, asked.context)});
+  }
+  const Checkpoint before = Checkpoint::open(asked.model), after = Checkpoint::open(asked.output);
+  CompressOptions options = asked;
+  options.force = true;  // the output is there by now
+  const std::string where = (after.directory() / "config.json").string();
+  options.groups = read_quantization_config(parse_json(after.config_text(), where), where);
+  if (!options.groups) options = asked;
+  const Plan plan = make_plan(before, options);
+  report.modules = plan.modules.size();
+  std::map<std::string, CompressReport::LayerKind> kinds;
+  for (const ModulePlan& module : plan.modules) {
+    const size_t layer = module.name.find("layers.");
+    const std::string name =
+        layer == std::string::npos ? module.name : module.name.substr(module.name.find('.', layer + 7) + 1);
+    const std::string becomes = module.to ? description_of(*module.to) : std::string(name_of(module.dtype));
+    CompressReport::LayerKind& kind = kinds[name + "\n" + becomes];
+    kind.name = name;
+    kind.shape = text_of({module.n, module.k});
+    kind.before = module.from ? description_of(*module.from) : std::string(name_of(module.dtype));
+    kind.after = becomes;
+    ++kind.count;
+  }
+  for (auto& [key, kind] : kinds) report.layers.push_back(std::move(kind));
+}
+
+}  // namespace
+
+void check_report(const std::string& file) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    fail("{}: there is no such directory for the report", printable(folder.string()));
+  }
+}
+
+void write_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
+                  CompressReport& report, const Comparison* measured, Threads& threads) {
+  Context ctx(threads);
+  const uint64_t empty = held_bytes();
+  const Model model = load_plain_model(options.output.string(), threads);
+  const uint64_t one = held_bytes();
+  const Model before = load_plain_model(options.model.string(), threads);
+  report.memory_after = one - std::min(one, empty);
+  const uint64_t both = held_bytes();
+  report.memory_before = both - std::min(both, one);
+  describe(given, options, report);
+  const std::vector<int32_t> tokens = model.tokenizer.encode(validation);
+  report.context = std::min<int64_t>(options.context, model.decoder.config.max_positions);
+  if (measured) {
+    report.comparison = *measured;
+  } else {
+    Progress progress("measuring for the report", tokens.size(), "tokens");
+    PerplexityOptions perplexity{.context = report.context};
+    perplexity.progress = [&](int64_t count) { progress.advance(static_cast<uint64_t>(count)); };
+    report.comparison = compare(ctx, model, before, tokens, perplexity);
+  }
+  const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16};
+  report.speed_before = measure_speed(ctx, before.decoder, speed);
+  report.speed_after = measure_speed(ctx, model.decoder, speed);
+  report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
+  report.model = given.model;
+  report.output = given.output;
+  report.scheme = given.recipe.empty() ? std::string(options.scheme->name) : "the recipe " + given.recipe;
+  report.algorithm = given.recipe.empty()
+                         ? given.algorithm.empty() ? options.pipeline.plain() ? "rtn" : "default" : given.algorithm
+                         : "its modifiers";
+  report.command = options.command;
+  report.validation = given.validation.empty() ? "the last tenth of " + given.calibration : given.validation;
+  write_file_atomically(given.report, compress_report(report));
+  write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),
+                        compress_report_json(report).dump(1) + "\n");
+}
+
+}  // namespace octet::cli
