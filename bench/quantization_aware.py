@@ -86,7 +86,7 @@ def add_outliers(source, target, layers, seed=1):
 class Protocol:
     def __init__(self, args):
         self.args, self.work = args, args.work
-        self.data = {"train": str(self.work / "train.txt"), "sequence_length": LENGTH}
+        self.data = {"train": str(self.work / "train.txt"), "format": "paragraphs", "sequence_length": LENGTH}
 
     def note(self, text):
         print(text, file=sys.stderr, flush=True)
@@ -122,7 +122,7 @@ class Protocol:
     def evaluate(self, model, baseline):
         done = call([self.args.octet, "eval", model, "--baseline", baseline, "--text", self.work / "validation.txt",
                      "--context", LENGTH, "--json", "--threads", self.args.threads])
-        return json.loads(done.stdout)
+        return json.loads(done[0])
 
     def rows(self, kind, source):
         prefix = kind.replace(" ", "-") + "/"

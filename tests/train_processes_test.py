@@ -44,12 +44,12 @@ class Processes(TrainTest):
         self.assertNotEqual(run.returncode, 0, out)
         return [line for line in error.decode().splitlines() if line.startswith("octet: ")]
 
-    def compare(self, name, precision, more="", count=2):
+    def compare(self, name, precision, more="", count=2, steps=6):
         self.succeeds("train", self.recipe(f"{name}-one", precision, more=f"accumulate: 4\n{more}"))
         recipe = self.recipe(f"{name}-many", precision, more=f"accumulate: 4\n{more}")
         out, error = self.together(count, recipe, "--json")
-        self.assertEqual(json.loads(out)["steps"], 6)  # said once
-        self.assertEqual(error.count("step 6/6"), 1, error)
+        self.assertEqual(json.loads(out)["steps"], steps)  # said once
+        self.assertEqual(error.count(f"step {steps}/{steps}"), 1, error)
         self.same(f"{name}-one", f"{name}-many")
 
     def test_fp32_is_that_of_one_process(self):
@@ -59,7 +59,10 @@ class Processes(TrainTest):
         self.compare("fp8", "fp8_delayed", count=4)
 
     def test_static_input_ranges_are_those_of_one_process(self):
-        self.compare("static", "qat:W8A8_STATIC")
+        self.compare("static", "qat:W8A8_STATIC", more="quantization: {from_start: true}\n")
+
+    def test_a_model_that_is_compressed_on_the_way_is_that_of_one_process(self):
+        self.compare("aware", "qat:W8A8", more="quantization: {steps: 2}\n", steps=8)
 
     def test_gradients_sent_in_bfloat16_are_those_of_one_process(self):
         self.compare("bf16", "bf16", more="reduce_dtype: bfloat16\n")

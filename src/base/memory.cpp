@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,12 @@ uint64_t cgroup_limit() {
 
 uint64_t anonymous_bytes() {
   return kilobytes_of("/proc/self/status", "RssAnon:");
+}
+
+void return_freed_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 uint64_t peak_rss_bytes() {

@@ -8,6 +8,9 @@ namespace octet {
 /// /proc/self/status).
 uint64_t anonymous_bytes();
 
+/// Gives memory that was freed back to the system, where the allocator still holds it.
+void return_freed_memory();
+
 /// The largest resident set so far, mapped files among it (VmHWM).
 uint64_t peak_rss_bytes();
 

@@ -1,5 +1,3 @@
-#include <malloc.h>
-
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/json.h"
@@ -34,9 +32,7 @@ std::string text_of_pipeline(const Pipeline& p, const char* kind) {
 
 // Memory that was freed but kept for reuse would hide what a model takes when it is loaded into it.
 uint64_t held_bytes() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
+  return_freed_memory();
   return anonymous_bytes();
 }
 

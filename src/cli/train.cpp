@@ -24,15 +24,16 @@ struct Options {
 std::string memory_line(const train::MemoryEstimate& m) {
   const auto text = [](int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
   return fmt::format(
-      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}, program "
-      "and "
-      "text {}",
+      "{} parameters; memory about {}: weights {}, gradients {}, optimizer {}, activations {}, operands {}, {}program "
+      "and text {}",
       human_count(static_cast<double>(m.parameters)), text(m.total()), text(m.weights), text(m.gradients),
-      text(m.optimizer), text(m.activations), text(m.operands), text(m.other));
+      text(m.optimizer), text(m.activations), text(m.operands),
+      m.teacher > 0 ? fmt::format("teacher {}, ", text(m.teacher)) : "", text(m.other));
 }
 
 std::string progress_text(const train::RunProgress& p) {
-  std::string text = fmt::format("step {}/{}  loss {:.4f}", p.step, p.steps, p.loss);
+  const std::string loss = p.quantized ? fmt::format("divergence {:.2e}", p.loss) : fmt::format("loss {:.4f}", p.loss);
+  std::string text = fmt::format("step {}/{}  {}", p.step, p.steps, loss);
   if (p.validation_loss > 0) text += fmt::format("  validation {:.4f}", p.validation_loss);
   if (p.validation_accuracy >= 0) text += fmt::format("  accuracy {:.2f} %", 100 * p.validation_accuracy);
   return text + fmt::format("  rate {:.2e}  {} tokens/s  {}  {} left", p.learning_rate,
@@ -54,12 +55,17 @@ int train_model(const Options& options, const Common& common) {
     bar.emplace("training", static_cast<uint64_t>(steps - resumed_at), "steps");
   };
   hooks.step = [&] { bar->advance(); };
+  hooks.quantize = [&](int64_t step) {
+    print_notice(fmt::format("step {}: compressing the model, which then learns from its own float form ({})", step,
+                             printable((config.output / "float").string())));
+  };
   hooks.progress = [](const train::RunProgress& p) { print_notice(progress_text(p)); };
   const train::RunResult result = train::run_training(config, options.resume, threads, hooks, processes.get());
   bar.reset();
   if (!processes->first()) return 0;
   if (common.json) {
     print_json({{"loss", result.loss},
+                {"divergence", result.divergence >= 0 ? Json(result.divergence) : Json(nullptr)},
                 {"validation_loss", result.validation_loss > 0 ? Json(result.validation_loss) : Json(nullptr)},
                 {"validation_accuracy", result.validation_accuracy >= 0 ? Json(result.validation_accuracy) : Json()},
                 {"steps", result.steps},

@@ -46,7 +46,7 @@ class Side {
   };
   Values values(const std::string& name) const {
     const std::string module = module_of(name);
-    const ConfigGroup* group = quantized_group(module);
+    const ConfigGroup* group = name == module + ".weight" ? quantized_group(module) : nullptr;
     if (!group) return {checkpoint_.tensor(name), std::nullopt};
     return {{}, read_qtensor(checkpoint_, module, *group)};
   }

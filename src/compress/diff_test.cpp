@@ -66,6 +66,25 @@ TEST(Diff, ComparesACodebookWithItsWeight) {
   EXPECT_EQ(differences[0].name, "model.layers.0.self_attn.q_proj.weight");
 }
 
+TEST(Diff, ComparesWhatStandsBesideTheCodes) {
+  const TinyModel a, b;
+  for (const TinyModel* model : {&a, &b}) {
+    CompressOptions options = model->options("W8A8_ASYM", "static");
+    options.calibration = options.model / "notes.txt";
+    const Checkpoint checkpoint = Checkpoint::open(options.model);
+    const Plan plan = make_plan(checkpoint, options);
+    Calibration calibration{some_ranges(plan), {}};
+    if (model == &b) calibration.ranges.inputs.find("model.layers.1.self_attn.o_proj")->second.max *= 2;
+    Threads threads(2);
+    compress(
+        checkpoint, plan, options, [&](const WorkPlace&) { return calibration; }, threads, [](int64_t) {});
+  }
+  const auto differences = diff_of(a.out("static"), b.out("static"));
+  ASSERT_EQ(differences.size(), 2u);
+  EXPECT_EQ(differences[0].name, "model.layers.1.self_attn.o_proj.input_scale");
+  EXPECT_EQ(differences[1].name, "model.layers.1.self_attn.o_proj.input_zero_point");
+}
+
 TEST(Diff, CountsTheStepsBetweenCodes) {
   const TinyModel model;
   compress_with(model.options("W8A8", "nearest"));

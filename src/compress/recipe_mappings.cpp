@@ -65,7 +65,7 @@ Mapping read_mapping(const Json& mapping, const std::string& where) {
 void check_balance(const Place& place, const Mapping& mapping, const std::string& where) {
   for (const std::string_view part : place.to) {
     const bool named = std::any_of(mapping.to.begin(), mapping.to.end(), [&](const std::string& target) {
-      return layers_matched(target, part) == std::size(kSomeLayers);
+      return layers_matched(target, part) == static_cast<int>(std::size(kSomeLayers));
     });
     if (!named) fail("{}: factors of {} reach {} too, which the balance layers leave out", where, place.from, part);
   }
@@ -90,7 +90,7 @@ SmoothingPlaces read_mappings(const Json& mappings, const std::string& where) {
         fail("{}: {} cannot take factors; input_layernorm, v_proj, post_attention_layernorm and up_proj can", where,
              printable(target, 100));
       }
-      if (layers_matched(target, place->from) != std::size(kSomeLayers)) {
+      if (layers_matched(target, place->from) != static_cast<int>(std::size(kSomeLayers))) {
         fail("{}: {} is in some layers only; all layers are smoothed alike here", where, printable(target, 100));
       }
       check_balance(*place, mapping, where);

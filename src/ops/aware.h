@@ -31,7 +31,8 @@ struct InputRange {
   void end_step() {
     constexpr float kMemory = 0.99f;
     if (step[0] == step[1]) return;
-    for (size_t i = 0; i < 2; ++i) average[i] = seen() ? kMemory * average[i] + (1 - kMemory) * step[i] : step[i];
+    const bool was_seen = seen();
+    for (size_t i = 0; i < 2; ++i) average[i] = was_seen ? kMemory * average[i] + (1 - kMemory) * step[i] : step[i];
     step = {};
   }
 };
@@ -50,13 +51,17 @@ struct Aware {
   std::function<InputRange::Ends(const Tensor& x)> range_of;
   std::function<InputScale(const InputRange::Ends& range)> scale_of;
 
-  Tensor steps;      // lsq: F32 [scales], a parameter: the step sizes of the weight
+  Tensor scales;                    // of a weight that was compressed before, as stored: they stay; empty: none
+  std::optional<InputScale> given;  // of its static input, likewise, unless it is learned
+  Tensor steps;                     // lsq: F32 [scales], a parameter: the step sizes of the weight
   Tensor input;      // a parameter, 0 until an input was seen. lsq: F32 [1], the step size of the input. pact: where it
                      // is clipped, F32 [1] on both sides, or with a zero point F32 [2] below (its magnitude) and above
   InputRange range;  // of a static input
 
   bool static_input() const { return activations && !activations->dynamic; }
   bool learns_input() const { return !input.empty(); }
+  /// Whether the scales of the weight follow from its numbers, so that none is clipped.
+  bool scales_follow() const { return steps.empty() && scales.empty(); }
   /// At the end of a step: what was seen in it counts from now on.
   void end_step();
 };

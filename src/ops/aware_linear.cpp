@@ -32,6 +32,7 @@ float gradient_scale(int64_t numbers, Format format) {
 
 /// From what is learned, or was watched.
 InputScale scale_now(const Aware& a) {
+  if (a.given) return *a.given;
   const InputScale watched = a.scale_of(a.range.average);
   if (!a.learns_input()) return watched;
   const float* learned = a.input.f32();
@@ -131,10 +132,10 @@ Tensor served_values(const QTensor& q, Threads& threads) {
 
 QTensor served_weight(const TrainedWeight& w) {
   const Aware& a = *w.aware;
-  const Tensor steps = a.steps.empty() ? Tensor() : to_f32(stored(a.steps, a.dtype));
-  QTensor q = a.quantize(stored(w.value, a.dtype), steps);
+  const Tensor scales = a.steps.empty() ? a.scales : to_f32(stored(a.steps, a.dtype));
+  QTensor q = a.quantize(stored(w.value, a.dtype), scales);
   q.activations = a.activations;
-  if (a.static_input() && a.range.seen()) set_input(q, scale_now(a));
+  if (a.static_input() && (a.given || a.range.seen())) set_input(q, scale_now(a));
   return q;
 }
 
@@ -144,10 +145,11 @@ AwareProduct aware_product(Context& ctx, const Tensor& x, const Weight& weight,
   AwareProduct product{served_weight(*weight.trained())};
   QTensor& q = product.weight;
   if (a.static_input()) {
-    const bool watches = !a.range.seen() || (a.method == AwareMethod::straight_through && ctx.tape->recording());
+    const bool moves = a.method == AwareMethod::straight_through && ctx.tape->recording();
+    const bool watches = !a.given && (moves || !a.range.seen());
     const InputRange::Ends ends = watches ? a.range_of(x) : InputRange::Ends{};
     if (watches && ctx.tape->recording()) a.range.see(ends);
-    if (!a.range.seen()) set_input(q, a.scale_of(ends));
+    if (!a.given && !a.range.seen()) set_input(q, a.scale_of(ends));
     const Ends codes = ends_of(q.activations->format, q.input_zero_point);
     product.low = (codes.low - codes.slack) * q.input_scale;
     product.high = (codes.high + codes.slack) * q.input_scale;
@@ -211,7 +213,7 @@ void input_gradient(Context& ctx, const Aware& aware, const AwareProduct& produc
 
 void weight_gradient(Context& ctx, const Aware& aware, const AwareProduct& product, const Tensor& value,
                      const Tensor& served, Tensor& dw) {
-  if (aware.steps.empty()) return;
+  if (aware.scales_follow()) return;
   const QTensor& q = product.weight;
   const Tensor w = to_f32(stored(value, aware.dtype));
   const Ends ends = ends_of(q.weights.format, 0);
@@ -232,6 +234,7 @@ void weight_gradient(Context& ctx, const Aware& aware, const AwareProduct& produ
       });
     }
   });
+  if (aware.steps.empty()) return;
   const Sharing sharing = sharing_of(q);
   const float factor = gradient_scale(sharing.rows * sharing.columns, q.weights.format);
   float* gradient = ctx.tape->gradient_to_add(ctx, aware.steps).f32();
@@ -267,7 +270,7 @@ kernels::Misfits weight_misfits(Context& ctx, const Aware& aware, const AwarePro
                   high = (ends.high + ends.slack) * q.scales.f32()[at];
       for (int64_t i = begin; i < end; ++i) {
         const float number = value.f32()[i];
-        counts.overflow += !aware.steps.empty() && (number < low || number > high) ? 1 : 0;
+        counts.overflow += !aware.scales_follow() && (number < low || number > high) ? 1 : 0;
         counts.underflow += number != 0 && served.f32()[i] == 0 ? 1 : 0;
       }
     });

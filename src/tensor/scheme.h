@@ -49,6 +49,9 @@ struct Scheme {
     return weights && (weights->format == Format::LOG8 || weights->format == Format::CODEBOOK);
   }
   bool needs_calibration() const { return activations && !activations->dynamic; }
+  /// Of a matrix with so many columns: where packed groups do not divide them there is one scale a channel, as vLLM
+  /// refuses shorter groups. `weights` must be there.
+  Quantization weights_of(int64_t columns) const;
 };
 
 constexpr Quantization per_tensor(Format format) {
@@ -74,6 +77,11 @@ constexpr Quantization with_zero_point(Quantization q) {
 }
 constexpr Quantization with_e8m0_scales(Quantization q) {
   return q.scale_format = Format::E8M0, q;
+}
+
+inline Quantization Scheme::weights_of(int64_t columns) const {
+  const bool ragged = storage == Storage::pack_quantized && weights->group > 0 && columns % weights->group != 0;
+  return ragged ? per_channel(weights->format) : *weights;
 }
 
 constexpr Scheme kSchemes[] = {

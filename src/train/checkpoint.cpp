@@ -106,6 +106,10 @@ void save_checkpoint(const fs::path& file, Trainer& trainer, const RunState& sta
   if (error) fail("{}: cannot be written: {}", file.string(), error.message());
 }
 
+int64_t steps_of_checkpoint(const fs::path& path) {
+  return number_in<int64_t>(SafetensorsFile(path), "step");
+}
+
 RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState& expected) {
   const SafetensorsFile file(path);
   if (text_in(file, "recipe") != expected.fingerprint) {

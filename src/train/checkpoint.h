@@ -19,6 +19,9 @@ struct RunState {
 /// what was there before stays until the new one is whole.
 void save_checkpoint(const std::filesystem::path& file, Trainer& trainer, const RunState& state);
 
+/// The step after which it was written.
+int64_t steps_of_checkpoint(const std::filesystem::path& file);
+
 /// Fills the trainer; its next step is the one the run would have taken. Throws Error where the file is damaged or of
 /// another recipe or other data than `expected` says.
 RunState load_checkpoint(const std::filesystem::path& file, Trainer& trainer, const RunState& expected);

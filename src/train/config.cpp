@@ -5,6 +5,7 @@
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 #include "base/yaml.h"
+#include "compress/pipeline.h"
 #include "train/recipe/recipe.h"
 
 namespace octet::train {
@@ -222,6 +223,21 @@ void read_distillation(Section d, const fs::path& folder, TrainConfig& c) {
   d.finish();
 }
 
+void read_quantization(Section q, TrainConfig& c) {
+  const Precision precision = precision_named(c.precision);
+  if (!precision.scheme) fail("{}: it is for precisions qat:SCHEME; this one is {}", q.where(), c.precision);
+  c.quantized_from_start = q.value<bool>("from_start", false);
+  c.quantized_steps = q.count("steps", -1, q.has("steps") ? 0 : -1);
+  c.algorithm = q.value<std::string>("algorithm", c.algorithm);
+  named(q, [&] { return pipeline_named(c.algorithm, *precision.scheme).plain(); });
+  c.quantized_rate = q.number("learning_rate", 0, 0, 1e6);
+  for (const char* key : {"steps", "algorithm", "learning_rate"}) {
+    if (c.quantized_from_start && q.has(key))
+      fail("{}: {} is of what follows on training in float; from_start leaves that out", q.where(), key);
+  }
+  q.finish();
+}
+
 void read_model(Section& r, const fs::path& folder, TrainConfig& c) {
   if (r.has("model") == r.has("from"))
     fail("{}: either model (of a new model) or from (a model to go on with) must be given", r.where());
@@ -271,6 +287,8 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe, in
   read_schedule(r.section("schedule"), c);
   if (r.has("distillation")) read_distillation(r.section("distillation"), folder, c);
   r.section("distillation");
+  if (r.has("quantization")) read_quantization(r.section("quantization"), c);
+  r.section("quantization");
   c.recompute = r.value<bool>("recompute", false);
   c.validate_every = r.count("validate_every", 0, 0);
   c.validation_tokens = r.count("validation_tokens", c.validation_tokens, 1);

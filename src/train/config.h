@@ -51,6 +51,13 @@ struct TrainConfig {
   double distillation_weight = 0.5, temperature = 2, hidden_weight = 0;
   std::vector<std::array<int64_t, 2>> hidden_layers;  // student's and teacher's; empty: evenly spread
 
+  /// Of qat: quantization-aware from the first step; or all steps in BF16, then the model is compressed, and so many
+  /// more make it like its float form (-1: as many, at most 100).
+  bool quantized_from_start = false;
+  int64_t quantized_steps = -1;
+  std::string algorithm = "default";  // of compressing
+  double quantized_rate = 0;          // learning rate of the steps after it; 0: follows from the weights
+
   /// SHA-256 of everything that decides the numbers: what a checkpoint must have been made with.
   std::string fingerprint;
 };

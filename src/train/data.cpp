@@ -70,7 +70,7 @@ int64_t ExampleOrder::at(int64_t position) {
 }
 
 PackedTokens::PackedTokens(std::vector<int32_t> tokens, int64_t sequence_length)
-    : tokens_(std::move(tokens)), length_(sequence_length) {
+    : tokens_(std::move(tokens)), length_(sequence_length), stride_(sequence_length) {
   if (length_ < 1) fail("sequences of {} tokens cannot be; sequence_length must be at least 1", length_);
   const auto count = static_cast<int64_t>(tokens_.size());
   if (count <= length_) {
@@ -83,11 +83,25 @@ PackedTokens::PackedTokens(std::vector<int32_t> tokens, int64_t sequence_length)
 }
 
 std::span<const int32_t> PackedTokens::inputs(int64_t sequence) const {
-  return std::span(tokens_).subspan(static_cast<size_t>(sequence * length_), static_cast<size_t>(length_));
+  return std::span(tokens_).subspan(static_cast<size_t>(sequence * stride_), static_cast<size_t>(length_));
 }
 
 std::span<const int32_t> PackedTokens::targets(int64_t sequence) const {
-  return std::span(tokens_).subspan(static_cast<size_t>(sequence * length_ + 1), static_cast<size_t>(length_));
+  return std::span(tokens_).subspan(static_cast<size_t>(sequence * stride_ + 1), static_cast<size_t>(length_));
+}
+
+PackedTokens PackedTokens::beginning_with(int32_t first) const {
+  PackedTokens result = *this;
+  const int64_t own = std::max<int64_t>(1, length_ - 1);  // tokens of the text that are inputs of a sequence
+  result.stride_ = length_ + 1;
+  result.size_ = (static_cast<int64_t>(tokens_.size()) - 1) / own;
+  result.tokens_.clear();
+  for (int64_t i = 0; i < result.size_; ++i) {
+    const auto begin = tokens_.begin() + i * own;
+    result.tokens_.push_back(first);
+    result.tokens_.insert(result.tokens_.end(), begin, begin + length_);
+  }
+  return result;
 }
 
 Batch PackedTokens::batch(std::span<const int64_t> sequences) const {

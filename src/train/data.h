@@ -97,10 +97,12 @@ class PackedTokens : public Examples {
   int64_t sequence_length() const { return length_; }
   std::span<const int32_t> inputs(int64_t sequence) const;   ///< [T]
   std::span<const int32_t> targets(int64_t sequence) const;  ///< [T]
+  /// The same tokens in sequences that begin with `first`, as texts do that a model is given when it serves.
+  PackedTokens beginning_with(int32_t first) const;
 
  private:
   std::vector<int32_t> tokens_;
-  int64_t length_, size_;
+  int64_t length_, size_, stride_;  // from one sequence to the next
 };
 
 enum class Side : uint8_t { left, right };

@@ -168,6 +168,19 @@ TEST(Order, GoesOnFromAnyPosition) {
   expect_error([] { ExampleOrder(0, 3); }, {"no examples"});
 }
 
+TEST(PackedTokens, BeginsSequencesWithTheTokenOfATextsBeginning) {
+  std::vector<int32_t> tokens(24);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i);
+  const PackedTokens begun = PackedTokens(tokens, 5).beginning_with(99);
+  ASSERT_EQ(begun.size(), 5);  // of 4 tokens each and the one behind
+  const auto of = [](std::span<const int32_t> x) { return std::vector<int32_t>(x.begin(), x.end()); };
+  EXPECT_EQ(of(begun.inputs(0)), (std::vector<int32_t>{99, 0, 1, 2, 3}));
+  EXPECT_EQ(of(begun.targets(0)), (std::vector<int32_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(of(begun.inputs(4)), (std::vector<int32_t>{99, 16, 17, 18, 19}));
+  EXPECT_EQ(of(begun.targets(4)), (std::vector<int32_t>{16, 17, 18, 19, 20}));
+  EXPECT_EQ(begun.batch(std::vector<int64_t>{1, 2}).inputs[1][1], 8);
+}
+
 TEST(PackedTokens, EveryTokenButTheFirstIsATargetOnce) {
   std::vector<int32_t> tokens(24);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i);

@@ -6,10 +6,19 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "files/checkpoint.h"
+#include "files/quantization_config.h"
 #include "numeric/random.h"
 
 namespace octet::train {
 namespace {
+
+constexpr std::string_view kWeight = ".weight";
+
+bool is_plain(const Checkpoint& checkpoint, const std::string& name) {
+  if (!checkpoint.has(name)) return false;
+  const DType dtype = checkpoint.info(name).dtype;
+  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
+}
 
 /// Numbers of a normal distribution by Box and Muller 1958.
 Tensor normal_numbers(const Shape& shape, uint64_t seed, uint32_t number, double deviation) {
@@ -64,17 +73,30 @@ TrainableParts new_classifier_parts(const ClassifierKind& kind, uint64_t seed, c
   return parts;
 }
 
+std::function<std::optional<QTensor>(const std::string& module)> codes_of(const std::filesystem::path& directory) {
+  const auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(directory));
+  const std::string where = (directory / "config.json").string();
+  const auto config = read_quantization_config(parse_json(checkpoint->config_text(), where), where);
+  return [checkpoint, config](const std::string& module) -> std::optional<QTensor> {
+    const ConfigGroup* group = config ? config->group_of(module) : nullptr;
+    if (!group || !group->weights || is_plain(*checkpoint, module + std::string(kWeight))) return std::nullopt;
+    return read_qtensor(*checkpoint, module, *group);
+  };
+}
+
 TrainableParts parts_from(const std::filesystem::path& directory) {
   const auto checkpoint = std::make_shared<Checkpoint>(Checkpoint::open(directory));
   TrainableParts parts;
-  parts.values = [checkpoint, directory](const std::string& name, const Shape& shape) {
-    const Tensor stored = checkpoint->tensor(name);
+  parts.values = [checkpoint, directory, codes = codes_of(directory)](const std::string& name, const Shape& shape) {
+    const auto q = name.ends_with(kWeight) ? codes(name.substr(0, name.size() - kWeight.size())) : std::nullopt;
+    if (q) check_codes(*q, fmt::format("{}: tensor {}", directory.string(), name));
+    const Tensor stored = q ? dequantize(*q) : checkpoint->tensor(name);
     if (stored.shape() != shape)
       fail("{}: tensor {} has shape {}, not {}", directory.string(), name, text_of(stored.shape()), text_of(shape));
     const Tensor wide = to_f32(stored);
     Tensor own(shape);
     std::memcpy(own.raw(), wide.raw(), static_cast<size_t>(wide.bytes()));
-    checkpoint->drop(name);
+    if (!q) checkpoint->drop(name);
     return own;
   };
   return parts;

@@ -1,7 +1,10 @@
 #pragma once
 #include <filesystem>
+#include <functional>
+#include <optional>
 
 #include "models/classifier.h"
+#include "tensor/qtensor.h"
 
 namespace octet::train {
 
@@ -14,7 +17,11 @@ TrainableParts new_parts(uint64_t seed, double range, int64_t layers);
 TrainableParts new_classifier_parts(const ClassifierKind& kind, uint64_t seed, const Json& config,
                                     const std::string& where);
 
-/// The numbers of a checkpoint, widened. Throws Error where a tensor is missing or of another shape.
+/// The numbers of a checkpoint, widened, or dequantized where it is compressed. Throws Error where a tensor is missing
+/// or of another shape.
 TrainableParts parts_from(const std::filesystem::path& directory);
+
+/// The matrix of a linear module as a checkpoint holds it; nullopt: it is not quantized.
+std::function<std::optional<QTensor>(const std::string& module)> codes_of(const std::filesystem::path& directory);
 
 }  // namespace octet::train

@@ -36,6 +36,11 @@ MemoryEstimate estimate_memory(std::span<const std::pair<std::string, Shape>> te
   return estimate;
 }
 
+int64_t teacher_activations(const DecoderConfig& c, const TrainConfig& train) {
+  const int64_t m = train.batch_size * train.sequence_length;
+  return kFloat * m * (4 * c.vocabulary + 3 * c.intermediate + 4 * c.hidden);
+}
+
 MemoryEstimate estimate_memory(const DecoderConfig& c, const TrainConfig& train) {
   const auto tensors = trainable_shapes(c);
   MemoryEstimate estimate = estimate_memory(tensors, 0, train);

@@ -8,6 +8,7 @@
 #include "train/checkpoint.h"
 #include "train/log.h"
 #include "train/misfits.h"
+#include "train/quantize_model.h"
 #include "train/save_model.h"
 #include "train/setup.h"
 
@@ -23,13 +24,17 @@ double seconds_since(Clock::time_point start) {
 
 /// The trainer of a setup, its linears in the precision.
 std::unique_ptr<Trainer> make_trainer(const TrainConfig& c, const Precision& precision, const Setup& setup,
-                                      Threads& threads, Processes& processes) {
-  const TrainerOptions options{c.optimizer, c.weight_decay, c.clip, c.seed, c.reduce_dtype};
+                                      Threads& threads, Processes& processes, int64_t steps_before = 0) {
+  const TrainerOptions options{c.optimizer, c.weight_decay, c.clip, c.seed, c.reduce_dtype, steps_before};
   auto trainer = std::make_unique<Trainer>(setup.learner, options, threads, &processes);
   if (!precision.scheme) return trainer;
   for (const Weight& weight : trainer->model().linears) {
     if (weight.module() == "lm_head" && !c.head) continue;
-    trainer->learn(make_aware(*weight.trained(), precision, c.dtype, weight.module(), trainer->tape(), threads));
+    const auto codes = setup.codes ? setup.codes(weight.module()) : std::nullopt;
+    const bool same = codes && codes->weights == precision.scheme->weights_of(weight.columns()) &&
+                      codes->activations == precision.scheme->activations;
+    trainer->learn(make_aware(*weight.trained(), precision, c.dtype, weight.module(), trainer->tape(), threads,
+                              same ? &*codes : nullptr));
   }
   return trainer;
 }
@@ -50,6 +55,7 @@ class Run {
            c_.output.string());
     }
     prepare();
+    if (there && quantizes_ && steps_of_checkpoint(saved_) > float_steps_) go_on_quantized(float_steps_);
     if (there) state_ = load_checkpoint(saved_, *trainer_, state_);
     processes_.check_agreement(fmt::format("{} {} {}", state_.fingerprint, state_.data, trainer_->steps()),
                                "recipe, text or checkpoint");
@@ -78,9 +84,47 @@ class Run {
     schedule_.total_steps = steps_;
     if (c_.warmup >= 0) schedule_.warmup_steps = std::llround(c_.warmup * static_cast<double>(steps_));
     check(schedule_);
-    trainer_ = make_trainer(c_, precision_, setup_, threads_, processes_);
+    const auto more = quantized_steps(c_, precision_, steps_);
+    quantizes_ = more.has_value();
+    float_steps_ = steps_;
+    steps_ += more.value_or(0);
+    trainer_ = make_trainer(c_, quantizes_ ? precision_named("bf16") : precision_, setup_, threads_, processes_);
     state_.fingerprint = c_.fingerprint;
     state_.data = setup_.data_hash;
+  }
+
+  /// Compresses the model that all float steps have made, and goes on with what it has become.
+  void quantize() {
+    const int64_t step = trainer_->steps();
+    if (processes_.first()) {
+      if (hooks_.quantize) hooks_.quantize(step);
+      save_float_model(float_model(c_), c_, trainer_->model(), setup_.config_json, setup_.tokenizer);
+    }
+    trainer_.reset();
+    return_freed_memory();
+    if (processes_.first()) compress_float_model(c_, precision_, threads_);
+    processes_.check_agreement(fmt::format("step {}", step), "quantized model");  // the others wait for it
+    go_on_quantized(step);
+    state_.best_loss = 0;
+    state_.validations_since_best = 0;
+    result_.validation_loss = 0;
+  }
+
+  void go_on_quantized(int64_t step) {
+    quantized_ = quantized_config(c_);
+    return_freed_memory();
+    replace_language_model(setup_, *quantized_, precision_, threads_);
+    order_.emplace(setup_.train->size(), c_.seed, c_.shuffle);
+    trainer_ = make_trainer(*quantized_, precision_, setup_, threads_, processes_, step);
+    freeze_all_but_quantized(*trainer_);
+    quantized_schedule_.total_steps = std::max<int64_t>(1, steps_ - float_steps_);
+    quantized_schedule_.warmup_steps = quantized_schedule_.total_steps / 10;  // Adam has no moments yet
+    if (quantized_->quantized_rate == 0) quantized_->quantized_rate = quantized_rate(trainer_->model());
+  }
+
+  double learning_rate(int64_t step) const {
+    if (!quantized_) return c_.learning_rate * schedule_.factor(step);
+    return quantized_->quantized_rate * quantized_schedule_.factor(step - float_steps_);
   }
 
   /// The micro-batches of this process: every process takes the next one in turn.
@@ -136,23 +180,26 @@ class Run {
     double seconds = 0;
     int64_t timed = 0, tokens = 0;
     while (trainer_->steps() < steps_ && !result_.stopped_early) {
+      if (quantizes_ && !quantized_ && trainer_->steps() == float_steps_) quantize();
       const auto batches = batches_of(trainer_->steps() + 1);
-      const double learning_rate = c_.learning_rate * schedule_.factor(trainer_->steps() + 1);
+      const double rate = learning_rate(trainer_->steps() + 1);
       const auto start = Clock::now();
       watch_misfits(*trainer_, (trainer_->steps() + 1) % c_.log_every == 0);
-      const Trainer::Step step = trainer_->step(batches, learning_rate);
+      const Trainer::Step step = trainer_->step(batches, rate);
       seconds += seconds_since(start);
       ++timed;
       tokens += tokens_of(batches);
       check_course(step.loss);
-      RunProgress p{trainer_->steps(), steps_, step.loss, learning_rate, step.gradient_norm};
+      RunProgress p{trainer_->steps(), steps_, step.loss, rate, step.gradient_norm};
+      p.quantized = quantized_.has_value();
       p.tokens_per_second = static_cast<double>(tokens) / seconds;
       p.seconds_left = seconds / static_cast<double>(timed) * static_cast<double>(steps_ - p.step);
       if (setup_.validation && c_.validate_every > 0 && (p.step % c_.validate_every == 0 || p.step == steps_)) {
         validate(p);
       }
       tell(p);
-      result_.loss = state_.last_loss = step.loss;
+      (quantized_ ? result_.divergence : state_.last_loss) = step.loss;
+      result_.loss = state_.last_loss;
       const bool last = p.step == steps_ || result_.stopped_early;
       if (processes_.first() && (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0)))
         save_checkpoint(saved_, *trainer_, state_);
@@ -183,7 +230,7 @@ class Run {
   void tell(const RunProgress& p) {
     if (!processes_.first()) return;
     const bool validated = p.validation_loss > 0;
-    std::vector<Scalar> scalars = {{"train/loss", p.loss},
+    std::vector<Scalar> scalars = {{p.quantized ? "train/divergence" : "train/loss", p.loss},
                                    {"train/learning_rate", p.learning_rate},
                                    {"train/gradient_norm", p.gradient_norm},
                                    {"train/tokens_per_second", p.tokens_per_second}};
@@ -217,9 +264,11 @@ class Run {
   }
 
   RunResult finish() {
+    if (quantizes_ && !quantized_) quantize();
     if (setup_.validation && result_.validation_loss == 0) measure();
     if (!processes_.first()) return result_;
-    result_.directory = save_result(c_, precision_, trainer_->model(), setup_.config_json, setup_.tokenizer, threads_);
+    result_.directory = save_result(quantized_.value_or(c_), precision_, trainer_->model(), setup_.config_json,
+                                    setup_.tokenizer, threads_);
     result_.steps = trainer_->steps();
     return result_;
   }
@@ -235,9 +284,12 @@ class Run {
   std::unique_ptr<Trainer> trainer_;
   std::optional<TrainingLog> log_;
   Schedule schedule_;
+  bool quantizes_ = false;                // after float_steps_
+  std::optional<TrainConfig> quantized_;  // what the recipe says since then
+  Schedule quantized_schedule_;
   RunState state_;
   RunResult result_;
-  int64_t steps_ = 0;
+  int64_t steps_ = 0, float_steps_ = 0;  // all, and those before the model is compressed
 };
 
 }  // namespace

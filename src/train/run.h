@@ -13,17 +13,20 @@ struct RunProgress {
   double loss = 0, learning_rate = 0, gradient_norm = 0;
   double validation_loss = 0;       // 0: not measured at this step
   double validation_accuracy = -1;  // share of examples; -1: not measured, or not a classifier
+  bool quantized = false;           // since the model was compressed: `loss` is the divergence from its float form
   double tokens_per_second = 0, seconds_left = 0;
 };
 
 struct RunHooks {
   std::function<void(const MemoryEstimate&, int64_t steps, int64_t resumed_at)> begin;
   std::function<void()> step;                        // one is done
+  std::function<void(int64_t step)> quantize;        // the model is about to be compressed
   std::function<void(const RunProgress&)> progress;  // every log_every steps, and where the loss was validated
 };
 
 struct RunResult {
   double loss = 0, validation_loss = 0;  // of the last step; of the model that is saved, 0: no validation data
+  double divergence = -1;                // KL from the float model in the last step; -1: it was not compressed before
   double validation_accuracy = -1;       // share of examples; -1: not measured, or not a classifier
   int64_t steps = 0, tokens = 0;
   double tokens_per_second = 0, seconds = 0;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/memory.h"
+#include "compress/diff.h"
 #include "eval/perplexity.h"
 #include "numeric/random.h"
 #include "run/model.h"
@@ -111,11 +112,16 @@ TEST_F(Training, LearnsAndSavesAModelThatScoresAsItsValidation) {
 
 TEST_F(Training, GoesOnAsIfItHadNotBeenKilled) {
   struct Killed {};
-  for (const char* more :
-       {"precision: fp8_delayed\nsteps: 12\n", "precision: int8\nsteps: 12\nrecompute: true\n",
-        "precision: qat:W8A8_STATIC\nsteps: 12\naccumulate: 2\n",
-        "precision: qat:W8A8_STATIC+lsq\nsteps: 12\nrecompute: true\n", "precision: qat:W8A8_ASYM+pact\nsteps: 12\n",
-        "precision: bf16\nsteps: 12\noptimizer: {state: int8}\n"}) {
+  const std::string from_start = "steps: 12\nquantization: {from_start: true}\n";
+  const std::string in_two_parts = "steps: 6\nquantization: {steps: 6}\n";  // killed at 8, saved at 5, in the second
+  for (const std::string& more :
+       {std::string("precision: fp8_delayed\nsteps: 12\n"),
+        std::string("precision: int8\nsteps: 12\nrecompute: true\n"),
+        "precision: qat:W8A8_STATIC\naccumulate: 2\n" + from_start,
+        "precision: qat:W8A8_STATIC+lsq\nrecompute: true\n" + from_start,
+        "precision: qat:W8A8_ASYM+pact\n" + from_start, "precision: qat:W8A8\n" + in_two_parts,
+        std::string("precision: qat:W8A8_ASYM+lsq\nsteps: 4\nquantization: {steps: 8}\n"),  // saved in the second part
+        std::string("precision: bf16\nsteps: 12\noptimizer: {state: int8}\n")}) {
     SCOPED_TRACE(more);
     std::string text = recipe("whole", more);
     if (text.find("state: int8") != std::string::npos) text.erase(text.find("optimizer: {learning_rate: 3e-3}\n"), 33);
@@ -155,7 +161,8 @@ TEST_F(Training, EveryPrecisionLearns) {
 TEST_F(Training, QuantizationAwareModelsAreSavedInTheirScheme) {
   for (const char* scheme : {"W8A8", "W8A8_STATIC", "W8A8_ASYM", "W8A16", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP8",
                              "W8A16+lsq", "FP8+lsq", "FP8_BLOCK+lsq", "W8A8_STATIC+pact"}) {
-    const RunResult result = train(config(scheme, fmt::format("precision: qat:{}\nsteps: 30\n", scheme)));
+    const RunResult result = train(
+        config(scheme, fmt::format("precision: qat:{}\nsteps: 30\nquantization: {{from_start: true}}\n", scheme)));
     const Model model = load_model(result.directory, two_threads());
     EXPECT_LT(model.decoder.weight_bytes, 130'000) << scheme;  // 102 k numbers, 83 k of them in a byte
     Context ctx(two_threads());
@@ -163,6 +170,50 @@ TEST_F(Training, QuantizationAwareModelsAreSavedInTheirScheme) {
     options.context = 33;
     const auto tokens = model.tokenizer.encode(contents_of(folder_ / "validation.txt"));
     EXPECT_NEAR(score(ctx, model, tokens, options).mean_nll, result.validation_loss, 0.2) << scheme;
+  }
+}
+
+TEST_F(Training, QuantizationAwareModelsAreFirstTrainedAsInBf16) {
+  const RunResult plain = train(config("plain", "precision: bf16\nsteps: 12\n"));
+  const RunResult aware = train(config("aware", "precision: qat:W8A8\nsteps: 12\nquantization: {steps: 20}\n"));
+  EXPECT_EQ(contents_of(plain.directory / "model.safetensors"), contents_of(folder_ / "aware/float/model.safetensors"));
+  EXPECT_EQ(aware.steps, 32);
+  EXPECT_EQ(aware.loss, plain.loss);
+  EXPECT_GT(aware.divergence, 0);
+  EXPECT_LT(aware.divergence, 1e-3);
+  const auto changed =
+      diff_checkpoints(Checkpoint::open(folder_ / "aware/quantized"), Checkpoint::open(aware.directory), two_threads());
+  EXPECT_EQ(changed.size(), 14u);  // the codes of every linear, and nothing else
+  for (const TensorDifference& d : changed) EXPECT_EQ(d.scales_different, 0) << d.name;
+}
+
+TEST_F(Training, BeginsWithTheCodesAndScalesOfTheCompressedModel) {
+  for (const char* scheme : {"W8A8", "W8A8_STATIC", "W8A8_STATIC+lsq", "W8A8_STATIC+pact", "W8A8_ASYM", "W8A8_ASYM+lsq",
+                             "W8A8_ASYM+pact", "W8A16", "W8A16+lsq", "FP8", "FP8+lsq", "FP8_BLOCK", "MXFP8"}) {
+    const RunResult result = train(
+        config(scheme,
+               fmt::format("precision: qat:{}\nsteps: 4\nquantization: {{steps: 1, learning_rate: 1e-30}}\n", scheme)));
+    const auto changed = diff_checkpoints(Checkpoint::open(folder_ / scheme / "quantized"),
+                                          Checkpoint::open(result.directory), two_threads());
+    EXPECT_EQ(changed.size(), 0u) << scheme
+                                  << (changed.empty()
+                                          ? ""
+                                          : fmt::format(" {}: {} codes, {} scales", changed[0].name,
+                                                        changed[0].codes_different, changed[0].scales_different));
+  }
+}
+
+TEST_F(Training, GoesOnWithACompressedModel) {
+  const RunResult first = train(config("first", "precision: qat:FP8_DYNAMIC\nsteps: 40\nquantization: {steps: 0}\n"));
+  for (const char* more : {"precision: bf16\n", "precision: qat:W8A8\nquantization: {from_start: true}\n"}) {
+    std::string text = recipe(more[11] == 'b' ? "bf16" : "w8a8",
+                              fmt::format("{}steps: 1\nfrom: {}\n", more, first.directory.string()));
+    const auto model = text.find("\nmodel:") + 1;
+    text.erase(model, text.find("data:") - model);
+    text.replace(text.find("3e-3"), 4, "1e-9");
+    text.erase(text.find("schedule:"), text.find("validate_every") - text.find("schedule:"));
+    const RunResult second = train(parse_train_config(text, folder_ / "b.yaml"));
+    EXPECT_NEAR(second.validation_loss, first.validation_loss, 0.01) << more;
   }
 }
 
@@ -239,6 +290,12 @@ TEST_F(Training, RefusesRecipesThatCannotBe) {
   expect(refused(recipe("out") + "epochs: 2\n"), "either steps or epochs");
   expect(refused(recipe("out", "precision: fp7\nsteps: 3\n")), "fp8_delayed");
   expect(refused(recipe("out", "precision: qat:W9A9\nsteps: 3\n")), "W8A8");
+  const std::string aware = "precision: qat:W8A8\nsteps: 3\nquantization: ";
+  expect(refused(recipe("out", "precision: bf16\nsteps: 3\nquantization: {steps: 3}\n")), "qat:SCHEME");
+  expect(refused(recipe("out", aware + "{begin: 3}\n")), "there is no field \"begin\"");
+  expect(refused(recipe("out", aware + "{steps: -3}\n")), "steps is -3");
+  expect(refused(recipe("out", aware + "{algorithm: best}\n")), "smoothquant");
+  expect(refused(recipe("out", aware + "{from_start: true, steps: 3}\n")), "from_start");
   expect(refused(recipe("out", "precision: fp32\nsteps: -3\n")), "steps is -3");
   expect(refused(recipe("out", "precision: fp32\nsteps: many\n")), "steps");
   expect(refused(without("validate_every:") + "patience: 3\n"), "patience needs");

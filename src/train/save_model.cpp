@@ -54,14 +54,19 @@ void compress_result(const TrainConfig& c, const Precision& precision, const Tra
 
 }  // namespace
 
-fs::path save_result(const TrainConfig& c, const Precision& precision, const Trainable& model,
-                     const std::string& config_json, const fs::path& tokenizer, Threads& threads) {
+void save_float_model(const fs::path& directory, const TrainConfig& c, const Trainable& model,
+                      const std::string& config_json, const fs::path& tokenizer) {
   Json json = parse_json(config_json, "config.json");
   json["dtype"] = json["torch_dtype"] = c.dtype == DType::F32 ? "float32" : "bfloat16";
   json.erase("quantization_config");
+  save_model(directory, model, json.dump(2, ' ', true) + "\n", c.dtype, tokenizer, true);
+}
+
+fs::path save_result(const TrainConfig& c, const Precision& precision, const Trainable& model,
+                     const std::string& config_json, const fs::path& tokenizer, Threads& threads) {
   const fs::path directory = c.output / "model";
   const fs::path plain = precision.scheme ? c.output / "model.plain" : directory;
-  save_model(plain, model, json.dump(2, ' ', true) + "\n", c.dtype, tokenizer, true);
+  save_float_model(plain, c, model, config_json, tokenizer);
   if (precision.scheme) compress_result(c, precision, model, plain, directory, threads);
   return directory;
 }

@@ -17,6 +17,8 @@ struct Setup {
   std::unique_ptr<Examples> train, validation;  // validation nullptr: none
   std::string data_hash;                        // of the tokens, and labels if there are any
   Trainer::MakeLearner learner;
+  /// The matrix of a linear in the model to go on with, where that is compressed.
+  std::function<std::optional<QTensor>(const std::string& module)> codes;
   MemoryEstimate memory;
 };
 
@@ -26,6 +28,10 @@ Setup set_up(const TrainConfig& config, const Precision& precision, Threads& thr
 Setup set_up_classifier(const ClassifierKind& kind, const TrainConfig& config, const Precision& precision,
                         Threads& threads);
 Setup set_up_language_model(const TrainConfig& config, const Precision& precision, Threads& threads);
+
+/// The model that `config` goes on with in place of the setup's, on the same data; sequences begin with the token that
+/// texts begin with when the model serves.
+void replace_language_model(Setup& setup, const TrainConfig& config, const Precision& precision, Threads& threads);
 
 /// The recipe of each linear by its module: `head` is the last one, which is in BF16 (F32 for fp32) unless the recipe
 /// says `head: true`.

@@ -113,6 +113,33 @@ std::optional<int32_t> end_of_text_of(const TrainConfig& c, const Tokenizer& tok
   return id;
 }
 
+/// Everything of a setup that is not its data.
+void set_model(const TrainConfig& c, const Precision& precision, const Json& json, const Tokenizer& tokenizer,
+               Threads& threads, Setup& setup) {
+  const std::string where = c.recipe.string() + ": model";
+  DecoderConfig model = read_decoder_config(json, c.from.empty() ? where : (c.from / "config.json").string());
+  model.dtype = DType::F32;
+  check_model(model, c, tokenizer);
+  setup.config_json = json.dump();
+  setup.memory = estimate_memory(model, c);
+  TrainableParts parts =
+      c.from.empty() ? new_parts(c.seed, json_value<double>(json, "initializer_range", 0.02, where), model.layers)
+                     : parts_from(c.from);
+  if (!c.from.empty()) setup.codes = codes_of(c.from);
+  parts.recipe = linear_recipes(c, precision, "lm_head");
+  Distillation distillation;
+  if (!c.teacher.empty()) {
+    distillation = distillation_of(c, model, threads);
+    setup.memory.activations += teacher_activations(distillation.teacher->config(), c);
+  } else if (precision.scheme && !c.quantized_from_start) {
+    setup.memory.activations += teacher_activations(model, c);
+    setup.memory.teacher = setup.memory.weights;
+  }
+  setup.learner = [=](Tape& tape) {
+    return std::make_unique<LanguageModel>(model, tape, parts, distillation, c.recompute);
+  };
+}
+
 }  // namespace
 
 Setup set_up_language_model(const TrainConfig& c, const Precision& precision, Threads& threads) {
@@ -121,26 +148,22 @@ Setup set_up_language_model(const TrainConfig& c, const Precision& precision, Th
     fail("{}: data: {} is a field of classifiers; this model is none", c.recipe.string(), c.classifier_fields[0]);
   const Tokenizer tokenizer = Tokenizer::load(c.tokenizer);
   const auto end_of_text = end_of_text_of(c, tokenizer);
-  const Json json = model_config(c, tokenizer, end_of_text);
-  const std::string where = c.recipe.string() + ": model";
-  DecoderConfig model = read_decoder_config(json, c.from.empty() ? where : (c.from / "config.json").string());
-  model.dtype = DType::F32;
-  check_model(model, c, tokenizer);
   Setup setup;
   setup.tokenizer = c.tokenizer;
-  setup.config_json = json.dump();
+  set_model(c, precision, model_config(c, tokenizer, end_of_text), tokenizer, threads, setup);
   read_data(c, tokenizer, end_of_text.value_or(-1), threads, setup);
-  setup.memory = estimate_memory(model, c);
-  TrainableParts parts =
-      c.from.empty() ? new_parts(c.seed, json_value<double>(json, "initializer_range", 0.02, where), model.layers)
-                     : parts_from(c.from);
-  parts.recipe = linear_recipes(c, precision, "lm_head");
-  Distillation distillation;
-  if (!c.teacher.empty()) distillation = distillation_of(c, model, threads);
-  setup.learner = [=](Tape& tape) {
-    return std::make_unique<LanguageModel>(model, tape, parts, distillation, c.recompute);
-  };
   return setup;
+}
+
+void replace_language_model(Setup& setup, const TrainConfig& c, const Precision& precision, Threads& threads) {
+  const std::string where = (c.from / "config.json").string();
+  const Json json = read_json(where);
+  set_model(c, precision, json, Tokenizer::load(c.tokenizer), threads, setup);
+  const DecoderConfig model = read_decoder_config(json, where);
+  if (model.bos < 0 && model.eos.empty()) return;
+  const int32_t first = model.bos >= 0 ? model.bos : model.eos[0];
+  const auto& tokens = dynamic_cast<const PackedTokens&>(*setup.train);
+  setup.train = std::make_unique<PackedTokens>(tokens.beginning_with(first));
 }
 
 }  // namespace octet::train

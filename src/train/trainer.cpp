@@ -17,6 +17,23 @@ Trainer::Trainer(const MakeLearner& make, const TrainerOptions& options, Threads
   parameters_ = model().parameters;
   parameters_.insert(parameters_.end(), learner_->helpers().begin(), learner_->helpers().end());
   for (const Parameter& p : parameters_) states_.emplace_back(options.optimizer, p.value.elements());
+  frozen_.resize(parameters_.size());
+  steps_ = options.steps_before;
+}
+
+void Trainer::freeze(std::span<const size_t> places) {
+  for (const size_t place : places) {
+    frozen_[place] = true;
+    states_[place] = OptimizerState(options_.optimizer, 0);
+  }
+}
+
+std::vector<Parameter> Trainer::trained() const {
+  std::vector<Parameter> trained;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (!frozen_[i]) trained.push_back(parameters_[i]);
+  }
+  return trained;
 }
 
 void Trainer::learn(const std::vector<Parameter>& parameters) {
@@ -48,7 +65,7 @@ void Trainer::check_finite(double loss, double norm) {
 
 /// Of all micro-batches, in their order; gives the mean loss.
 double Trainer::add_gradients(std::span<const Batch> batches) {
-  std::vector<Parameter> trained = parameters_;
+  std::vector<Parameter> trained = this->trained();
   trained.insert(trained.end(), learned_.begin(), learned_.end());
   const size_t rounds = batches.size();
   const double count = static_cast<double>(rounds) * processes_.count();
@@ -69,7 +86,7 @@ double Trainer::add_gradients(std::span<const Batch> batches) {
 
 double Trainer::gradient_norm() {
   double squares = 0;
-  for (const Parameter& p : parameters_) {
+  for (const Parameter& p : trained()) {
     const Tensor& gradient = tape_.gradient(p.value);
     if (!gradient.empty())
       squares += sum_of_squares({gradient.f32(), static_cast<size_t>(gradient.elements())}, threads_);
@@ -81,7 +98,7 @@ void Trainer::update(const StepOptions& step) {
   for (size_t i = 0; i < states_.size(); ++i) {
     Parameter& p = parameters_[i];
     const Tensor& gradient = tape_.gradient(p.value);
-    if (gradient.empty()) continue;
+    if (frozen_[i] || gradient.empty()) continue;
     StepOptions own = step;
     own.tensor = static_cast<uint32_t>(i);
     if (is_decayed(p.name, static_cast<int64_t>(p.value.shape().size()))) own.weight_decay = options_.weight_decay;
@@ -116,8 +133,8 @@ Trainer::Step Trainer::step(std::span<const Batch> batches, double learning_rate
   result.gradient_norm = gradient_norm();
   check_finite(result.loss, result.gradient_norm);
   ++steps_;
-  const StepOptions step{learning_rate, 0, clip_coefficient(result.gradient_norm, options_.clip), steps_,
-                         options_.seed};
+  const StepOptions step{learning_rate, 0, clip_coefficient(result.gradient_norm, options_.clip),
+                         steps_ - options_.steps_before, options_.seed};
   update(step);
   update_learned(step);
   share_seen(processes_, model().linears);

@@ -18,6 +18,7 @@ struct TrainerOptions {
   double clip = 1;          // largest norm of the gradient; 0: any
   uint64_t seed = 1;
   DType reduce_dtype = DType::F32;  // in which gradients are summed over micro-batches
+  int64_t steps_before = 0;         // of a run that another trainer took: the optimizer begins anew
 };
 
 /// A model, its optimizer's state and the number of steps done: what a checkpoint holds.
@@ -42,6 +43,8 @@ class Trainer {
   /// Learned beside the model, such as step sizes: positive numbers whose logarithm is what a step moves, so that it
   /// changes them by a share whatever their size (Jain et al. 2019, arXiv:1903.08066). Before the first step.
   void learn(const std::vector<Parameter>& parameters);
+  /// Keeps parameters as they are, by their places in parameters(). Before the first step.
+  void freeze(std::span<const size_t> places);
   std::vector<Parameter>& learned() { return learned_; }
   std::vector<OptimizerState>& learned_states() { return learned_states_; }
 
@@ -55,6 +58,7 @@ class Trainer {
   Tape& tape() { return tape_; }
 
  private:
+  std::vector<Parameter> trained() const;
   double add_gradients(std::span<const Batch> batches);
   double gradient_norm();
   void update(const StepOptions& step);
@@ -69,6 +73,7 @@ class Trainer {
   std::unique_ptr<Learner> learner_;
   std::vector<Parameter> parameters_;
   std::vector<OptimizerState> states_;
+  std::vector<bool> frozen_;
   std::vector<Parameter> learned_;
   std::vector<OptimizerState> learned_states_;
   int64_t steps_ = 0;

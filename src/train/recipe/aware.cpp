@@ -64,6 +64,42 @@ InputRange::Ends range_of_input(const Tensor& x, AwareMethod method, const Quant
   return {range.min, range.max};
 }
 
+Tensor scales_of_least_error(const Tensor& values, const Quantization& q, const std::string& module, Threads& threads) {
+  const Tensor ranges = observe_ranges(values, q, observer_named("mse"), {}, threads);
+  return scales_of(ranges, q, DType::F32, {}, module);
+}
+
+/// What the inputs of a static scale reach to.
+InputRange::Ends ends_of(const QTensor& q) {
+  const float most = q.input_scale / static_scale(-1, 1, *q.activations, DType::F32).scale;
+  if (q.activations->symmetric) return {-most, most};
+  const auto zero = static_cast<float>(q.input_zero_point);
+  return {(-128 - zero) * q.input_scale, (127 - zero) * q.input_scale};
+}
+
+/// A static input's scale: watched or learned from the data, or from where `begin` has it.
+void make_input_aware(Aware& a, const std::string& module, Tape& tape, Threads& threads, const QTensor* begin,
+                      std::vector<Parameter>& learned) {
+  a.range_of = [&threads, method = a.method, q = *a.activations](const Tensor& x) {
+    return range_of_input(x, method, q, threads);
+  };
+  a.scale_of = [q = *a.activations, dtype = a.dtype](const InputRange::Ends& ends) {
+    const StaticScale scale = static_scale(ends[0], ends[1], q, dtype);
+    return InputScale{scale.scale, scale.zero_point};
+  };
+  if (a.method == AwareMethod::straight_through) {
+    if (begin) a.given = InputScale{begin->input_scale, begin->input_zero_point};
+    return;
+  }
+  const bool both_ends = a.method == AwareMethod::pact && !a.activations->symmetric;
+  a.input = tape.parameter(Tensor::zeros({both_ends ? 2 : 1}, DType::F32));
+  learned.push_back({(a.method == AwareMethod::lsq ? "step_size." : "clip.") + module + ".input", a.input});
+  if (!begin) return;
+  a.range.step = ends_of(*begin);
+  a.end_step();
+  if (a.method == AwareMethod::lsq) a.input.f32()[0] = begin->input_scale;
+}
+
 }  // namespace
 
 Precision precision_named(std::string_view name) {
@@ -77,11 +113,11 @@ Precision precision_named(std::string_view name) {
 }
 
 std::vector<Parameter> make_aware(TrainedWeight& weight, const Precision& precision, DType dtype,
-                                  const std::string& module, Tape& tape, Threads& threads) {
+                                  const std::string& module, Tape& tape, Threads& threads, const QTensor* begin) {
   weight.aware = std::make_shared<Aware>();
   Aware& a = *weight.aware;
   a.method = precision.method;
-  a.weights = *precision.scheme->weights;
+  a.weights = precision.scheme->weights_of(weight.value.size(1));
   a.activations = precision.scheme->activations;
   a.dtype = dtype;
   a.quantize = [&threads, module, q = a.weights](const Tensor& value, const Tensor& scales) {
@@ -89,23 +125,13 @@ std::vector<Parameter> make_aware(TrainedWeight& weight, const Precision& precis
   };
   std::vector<Parameter> learned;
   if (a.method == AwareMethod::lsq) {
-    const Tensor ranges = observe_ranges(weight.value, a.weights, observer_named("mse"), {}, threads);
-    const Tensor scales = scales_of(ranges, a.weights, DType::F32, {}, module);
+    const Tensor scales = begin ? begin->scales : scales_of_least_error(weight.value, a.weights, module, threads);
     a.steps = tape.parameter(scales.reshaped({scales.elements()}));
     learned.push_back({"step_size." + module + ".weight", a.steps});
+  } else if (begin) {
+    a.scales = begin->scales;
   }
-  if (!a.static_input()) return learned;
-  a.range_of = [&threads, method = a.method, q = *a.activations](const Tensor& x) {
-    return range_of_input(x, method, q, threads);
-  };
-  a.scale_of = [q = *a.activations, dtype](const InputRange::Ends& ends) {
-    const StaticScale scale = static_scale(ends[0], ends[1], q, dtype);
-    return InputScale{scale.scale, scale.zero_point};
-  };
-  if (a.method == AwareMethod::straight_through) return learned;
-  const bool both_ends = a.method == AwareMethod::pact && !a.activations->symmetric;
-  a.input = tape.parameter(Tensor::zeros({both_ends ? 2 : 1}, DType::F32));
-  learned.push_back({(a.method == AwareMethod::lsq ? "step_size." : "clip.") + module + ".input", a.input});
+  if (a.static_input()) make_input_aware(a, module, tape, threads, begin, learned);
   return learned;
 }
 

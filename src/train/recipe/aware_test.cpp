@@ -58,6 +58,18 @@ void expect_near(const Tensor& got, const Tensor& wanted, double bound, const ch
   EXPECT_LE(difference, bound * largest) << what;
 }
 
+TEST(InputRange, BeginsWithBothEndsOfTheFirstStep) {
+  InputRange range;
+  range.see({-1, 3});
+  range.see({-2, 1});
+  range.end_step();
+  EXPECT_EQ(range.average, (InputRange::Ends{-2, 3}));
+  range.see({0, 103});
+  range.end_step();
+  EXPECT_FLOAT_EQ(range.average[0], -1.98f);
+  EXPECT_FLOAT_EQ(range.average[1], 4.0f);
+}
+
 /// A layer that is trained quantization-aware, products of its way back in F32.
 struct Layer {
   Layer(const std::string& precision, const Tensor& x, const Tensor& w, DType dtype = DType::F32) {

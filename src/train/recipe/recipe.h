@@ -31,8 +31,10 @@ struct Precision {
 Precision precision_named(std::string_view name);
 
 /// Makes `weight` quantization-aware, for a model that is saved as `dtype`. Gives what is learned beside the weights.
+/// `begin`: how the weight was compressed before, in the same scheme: its scales stay, or what is learned begins there.
 std::vector<Parameter> make_aware(TrainedWeight& weight, const Precision& precision, DType dtype,
-                                  const std::string& module, Tape& tape, Threads& threads);
+                                  const std::string& module, Tape& tape, Threads& threads,
+                                  const QTensor* begin = nullptr);
 
 /// Throws UsageError listing the names.
 const Recipe& recipe_named(std::string_view name);
