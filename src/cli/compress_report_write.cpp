@@ -24,7 +24,8 @@ std::string text_of_pipeline(const Pipeline& p, const char* kind) {
     return fmt::format("{} for weights, {} for inputs that are fixed", p.weights->name, p.inputs->name);
   if (of == "correction") return p.bias_correction ? "biases, by the mean error of their layer" : "";
   if (p.rounding == RoundingAlgorithm::gptq) {
-    return fmt::format("GPTQ, {} of the mean diagonal added{}", p.gptq.damping,
+    const std::string damping = p.gptq.damping > 0 ? fmt::format("{}", p.gptq.damping) : "0.01 to 0.2";
+    return fmt::format("GPTQ, {} of the mean diagonal added{}", damping,
                        p.gptq.activation_order ? ", in the order of the inputs' power" : "");
   }
   return p.rounding == RoundingAlgorithm::learned ? "learned, up or down for every number" : "to the nearest";

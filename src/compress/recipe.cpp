@@ -250,10 +250,11 @@ class RecipeReader {
   }
 
   void read_gptq(const Modifier& m) {
+    constexpr double kDampening = 0.01;  // llm-compressor's
     read_quantization(m, {"dampening_frac", "actorder"});
     Pipeline& p = recipe_.pipeline;
     p.rounding = RoundingAlgorithm::gptq;
-    p.gptq.damping = json_value<double>(m.fields, "dampening_frac", p.gptq.damping, m.where);
+    p.gptq.damping = json_value<double>(m.fields, "dampening_frac", kDampening, m.where);
     if (!(p.gptq.damping > 0 && p.gptq.damping <= 10)) fail("{}.dampening_frac: has to lie between 0 and 10", m.where);
     if (!m.has("actorder")) return;
     const Json& order = m.fields["actorder"];

@@ -24,6 +24,14 @@ float symmetric(const float* a, int64_t k, int64_t i, int64_t j) {
   return i >= j ? a[i * k + j] : a[j * k + i];
 }
 
+// H of few inputs says little about others: what it is off by grows with columns over inputs.
+double damping_for(const Hessian& hessian) {
+  constexpr double kLeast = 0.01, kMost = 0.2;
+  if (hessian.rows() == 0) return kLeast;  // it was given
+  const auto k = static_cast<double>(hessian.sums().size(0));
+  return std::clamp(k / static_cast<double>(hessian.rows()), kLeast, kMost);
+}
+
 // The state of one matrix while its columns are rounded, in the factor's order.
 class GptqRounding {
  public:
@@ -113,7 +121,7 @@ GptqFactor::GptqFactor(const Hessian& hessian, const GptqOptions& options, Threa
     std::stable_sort(order_.begin(), order_.end(),
                      [&](int32_t i, int32_t j) { return sums[i * (k + 1)] < sums[j * (k + 1)]; });
   }
-  double damping = options.damping;
+  double damping = options.damping > 0 ? options.damping : damping_for(hessian);
   for (int i = 0; i < kTries && !try_damping(hessian.sums(), damping, threads); ++i) damping *= 10;
 }
 

@@ -8,7 +8,7 @@
 namespace octet {
 
 struct GptqOptions {
-  double damping = 0.01;  // share of H's mean diagonal that is added to the diagonal
+  double damping = 0;  // share of H's mean diagonal that is added to the diagonal; 0: as few inputs ask for
   bool activation_order = true;
 };
 

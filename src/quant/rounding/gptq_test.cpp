@@ -178,6 +178,18 @@ TEST(Gptq, RoundsToTheNearestWhereColumnsDoNotMeet) {
   EXPECT_EQ(0, std::memcmp(ours.codes.raw(), nearest.codes.raw(), static_cast<size_t>(ours.codes.bytes())));
 }
 
+TEST(Gptq, DampsMoreWhereFewInputsWereSeen) {
+  Threads threads(2);
+  const auto damping_after = [&](int64_t rows) {
+    return GptqFactor(hessian_of(some_case(rows, 8, 64).x, threads), {}, threads).damping();
+  };
+  EXPECT_DOUBLE_EQ(damping_after(128), 0.2);
+  EXPECT_DOUBLE_EQ(damping_after(640), 0.1);
+  EXPECT_DOUBLE_EQ(damping_after(64'000), 0.01);
+  EXPECT_DOUBLE_EQ(GptqFactor(hessian_of(some_case(128, 8, 64).x, threads), {.damping = 0.05}, threads).damping(),
+                   0.05);
+}
+
 TEST(Gptq, DampsMoreWhatIsNotPositiveDefiniteAndElseRoundsToTheNearest) {
   const Case c = some_case(64, 8, 64);
   Threads threads(2);
