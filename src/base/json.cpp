@@ -16,7 +16,7 @@ constexpr size_t kShown = 200;  // bytes of a key or a value in a message
 // last one silently, but a file with two is damaged or hostile.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(Json& root, const std::string& where) : root_(root), where_(where) {}
+  Builder(Json& root, const std::string& where, bool one_line) : root_(root), where_(where), one_line_(one_line) {}
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -38,7 +38,10 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& e) override {
-    fail("{}: is not JSON: {}", where_, json_reason(e.what()));
+    std::string reason = json_reason(e.what());
+    constexpr std::string_view kLine = "at line 1, ";  // of one line, whose number `where` may give
+    if (const size_t at = reason.find(kLine); one_line_ && at != reason.npos) reason.replace(at, kLine.size(), "at ");
+    fail("{}: is not JSON: {}", where_, reason);
   }
 
  private:
@@ -68,6 +71,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
   Json& root_;
   const std::string& where_;
+  const bool one_line_;
   std::vector<Json*> open_;
   Json* member_ = nullptr;
 };
@@ -83,7 +87,7 @@ Json parse_json(std::string_view text, const std::string& where) {
   // nlohmann takes a NUL for the end of the text.
   if (text.find('\0') != std::string_view::npos) fail("{}: is not JSON: it contains a NUL byte", where);
   Json root;
-  Builder builder(root, where);
+  Builder builder(root, where, text.find('\n') == std::string_view::npos);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return root;
 }
@@ -120,6 +124,19 @@ bool convertible(const Json& value) {
   return false;
 }
 
+// What `value` would have to be, for a message.
+template <typename T>
+std::string wanted(const Json& value) {
+  if constexpr (std::is_same_v<T, bool>) return "true or false";
+  if constexpr (std::is_same_v<T, std::string>) return "text";
+  if constexpr (std::is_floating_point_v<T>) return "a number";
+  if constexpr (std::is_integral_v<T>) {
+    using Limits = std::numeric_limits<T>;
+    if (value.is_number_integer()) return fmt::format("a whole number between {} and {}", Limits::min(), Limits::max());
+  }
+  return "a whole number";
+}
+
 }  // namespace
 
 template <typename T>
@@ -128,7 +145,7 @@ T json_value(const Json& object, const char* key, const T& fallback, const std::
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return fallback;
   if (!convertible<T>(*found)) {
-    fail("{}: {} is {}, which cannot be used here", where, key, json_text(*found));
+    fail("{}: {} is {}; it must be {}", where, key, json_text(*found), wanted<T>(*found));
   }
   return found->get<T>();
 }

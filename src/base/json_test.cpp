@@ -21,6 +21,11 @@ TEST(ParseJson, RefusesAKeyThatStandsTwice) {
   EXPECT_NO_THROW(parse_json(R"([{"a": 1}, {"a": 2}])", "some.json"));
 }
 
+TEST(ParseJson, CountsLinesOnlyWhereThereAreSome) {
+  expect_error([] { parse_json(R"({"a": )", "some.jsonl:7"); }, {"some.jsonl:7", "parse error at column"});
+  expect_error([] { parse_json("{\n\"a\": ", "some.json"); }, {"some.json", "parse error at line 2, column"});
+}
+
 TEST(ParseJson, RefusesWhatIsNotJson) {
   const std::initializer_list<std::string_view> texts = {"",    "{",    "[1,]",        "{\"a\":}", "01",
                                                          "1 2", "{} x", "\"\\ud800\"", "\"\xff\"", "1e309",
@@ -50,10 +55,12 @@ TEST(JsonValue, ChecksTypeAndRange) {
   EXPECT_EQ(json_value<int>(object, "absent", 7, "x"), 7);
   EXPECT_EQ(json_value<int>(object, "n", 7, "x"), 7);
   EXPECT_EQ(json_value<double>(object, "f", 0, "x"), 2.5);
-  expect_error([&] { json_value<int>(object, "i", 0, "c.json"); }, {"c.json", "i is 3000000000"});
-  expect_error([&] { json_value<int>(object, "f", 0, "c.json"); }, {"c.json", "f is 2.5"});
-  expect_error([&] { json_value<bool>(object, "s", false, "c.json"); }, {"s is \"x\""});
-  expect_error([&] { json_value<std::string>(object, "l", "", "c.json"); }, {"l is [\"\\u001b\"]"});
+  expect_error([&] { json_value<int>(object, "i", 0, "c.json"); },
+               {"c.json", "i is 3000000000", "between -2147483648 and 2147483647"});
+  expect_error([&] { json_value<int>(object, "f", 0, "c.json"); }, {"c.json", "f is 2.5; it must be a whole number"});
+  expect_error([&] { json_value<bool>(object, "s", false, "c.json"); }, {"s is \"x\"; it must be true or false"});
+  expect_error([&] { json_value<std::string>(object, "l", "", "c.json"); }, {"l is [\"\\u001b\"]; it must be text"});
+  expect_error([&] { json_value<double>(object, "s", 0, "c.json"); }, {"s is \"x\"; it must be a number"});
 }
 
 }  // namespace

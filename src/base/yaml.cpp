@@ -70,7 +70,10 @@ class Converter {
 
 Json parse_yaml(std::string_view text, const std::string& where) {
   try {
-    return Converter(where).convert(YAML::Load(std::string(text)));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1)
+      fail("{}: a second document begins at a line with ---; there must be one, take the line out", where);
+    return documents.empty() ? Json(nullptr) : Converter(where).convert(documents[0]);
   } catch (const YAML::Exception& e) {
     fail("{}: line {}: {}", where, e.mark.line + 1, printable(e.msg, 120));
   }

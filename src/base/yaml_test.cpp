@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/error.h"
+#include "base/errors_for_tests.h"
 #include "base/json.h"
 
 namespace octet {
@@ -26,6 +26,12 @@ TEST(Yaml, RefusesWhatIsBroken) {
     laughs += "x]\n";
   }
   EXPECT_THROW(parse_yaml(laughs, "x"), Error);
+}
+
+TEST(Yaml, IsOneDocument) {
+  EXPECT_EQ(parse_yaml("--- # of a run\na: 1\n...\n", "x"), parse_json(R"({"a": 1})", "y"));
+  EXPECT_EQ(parse_yaml("", "x"), Json(nullptr));
+  expect_error([] { parse_yaml("a: 1\n---\na: 2\n", "recipe.yaml"); }, {"recipe.yaml", "second document", "---"});
 }
 
 TEST(Yaml, NamesFileAndLine) {
