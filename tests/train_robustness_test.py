@@ -117,10 +117,33 @@ class Robustness(TrainTest):
         run.wait()
         return run.returncode != 0
 
+    def test_an_interrupted_run_goes_on_where_it_was_whatever_the_recipe_says_of_checkpoints(self):
+        def without_checkpoints(text):
+            return text.replace("checkpoint_every: 2\n", "").replace("output: whole", "output: cut")
+
+        self.succeeds("train", self.recipe("whole", steps=400, change=lambda text: text.replace("checkpoint_every: 2\n", "")))
+        recipe = self.recipe("cut", steps=400, change=without_checkpoints)
+        run = subprocess.Popen([OCTET, "train", recipe], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        for line in run.stderr:
+            if line.startswith("step 20/"):
+                break
+        run.send_signal(signal.SIGINT)
+        with run.stderr:
+            last = run.stderr.read().splitlines()[-1]
+        self.assertEqual(run.wait(), 130)
+        self.assertRegex(last, r"^octet: stopped after step \d+; octet train .* --resume goes on$")
+        self.succeeds("train", recipe, "--resume")
+        self.same("whole", "cut")
+
+    def test_resuming_what_was_never_saved_says_so(self):
+        run = subprocess.run([OCTET, "train", self.recipe("new"), "--resume"], capture_output=True, text=True)
+        self.assertIn("new: there is no checkpoint; beginning with the first step", run.stderr)
+
     def test_kills_at_random_moments_change_no_number(self):
         draw = random.Random(int.from_bytes(os.urandom(4), "little"))
-        for precision, more in (("fp8_delayed", ""), ("int8", "accumulate: 2\noptimizer: {state: int8}\n")):
-            name = precision
+        for precision, more in (("fp8_delayed", ""), ("int8", "accumulate: 2\noptimizer: {state: int8}\n"),
+                                ("qat:W8A8_STATIC", "quantization: {steps: 60}\n")):
+            name = precision.replace(":", "-")
             self.succeeds("train", self.recipe(f"{name}-whole", precision, 90, more))
             recipe = self.recipe(name, precision, 90, more)
             saved = self.folder / name / "checkpoint.safetensors"

@@ -41,6 +41,9 @@ class OutputFile {
 /// is not a regular file (a terminal, a pipe) is written to directly.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Throws Error where something is at `path` that an OutputDirectory would not replace even if it may.
+void check_replaceable(const std::filesystem::path& path);
+
 /// A directory that appears whole or not at all: made as OUT.part beside its target OUT, synced and renamed by
 /// commit(), removed if it is destroyed before. What a killed run left in OUT.part is cleared; two runs at once are
 /// refused.

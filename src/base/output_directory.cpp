@@ -88,15 +88,20 @@ int rename_in_two_steps(const fs::path& part, const fs::path& target, bool force
 
 }  // namespace
 
+void check_replaceable(const fs::path& path) {
+  if (!fs::exists(fs::symlink_status(path))) return;
+  if (!is_model_directory(path))
+    fail("{}: is not a model directory and is not replaced; remove it yourself", shown(path));
+  if (fs::is_symlink(path)) fail("{}: is a symbolic link and is not replaced; remove it yourself", shown(path));
+}
+
 OutputDirectory::OutputDirectory(const fs::path& target, bool force, bool resumable)
     : target_(normal(target)), force_(force), resumable_(resumable) {
   part_ = target_;
   part_ += ".part";
   if (fs::exists(fs::symlink_status(target_))) {
     if (!force) fail("{}: exists already; give another name, or --force to replace it", shown(target_));
-    if (!is_model_directory(target_))
-      fail("{}: is not a model directory and is not replaced; remove it yourself", shown(target_));
-    if (fs::is_symlink(target_)) fail("{}: is a symbolic link and is not replaced; remove it yourself", shown(target_));
+    check_replaceable(target_);
   }
   if (target_.has_parent_path()) {
     std::error_code error;

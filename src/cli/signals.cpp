@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "base/deferred_end.h"
 #include "base/output.h"
 #include "base/progress.h"
 #include "cli/output.h"
@@ -35,7 +36,7 @@ void on_bus_error(int) {
 
 void wait_for_the_end(sigset_t set) {
   int number = 0;
-  while (sigwait(&set, &number) != 0) continue;
+  while (sigwait(&set, &number) != 0 || (!file_was_cut && DeferredEnd::defer(number))) continue;
   Progress::clear_shown();
   if (file_was_cut) {
     try {

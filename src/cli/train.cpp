@@ -31,6 +31,13 @@ std::string memory_line(const train::MemoryEstimate& m) {
       m.teacher > 0 ? fmt::format("teacher {}, ", text(m.teacher)) : "", text(m.other));
 }
 
+std::string steps_line(const train::RunPlan& plan) {
+  const int64_t own = plan.steps - plan.quantized_steps;
+  std::string text = fmt::format("{} step{}", own, own == 1 ? "" : "s");
+  if (plan.quantized_steps > 0) text += fmt::format(", then {} of the compressed model", plan.quantized_steps);
+  return plan.resumed_at > 0 ? fmt::format("going on after step {} of {}", plan.resumed_at, plan.steps) : text;
+}
+
 std::string progress_text(const train::RunProgress& p) {
   const std::string loss = p.quantized ? fmt::format("divergence {:.2e}", p.loss) : fmt::format("loss {:.4f}", p.loss);
   std::string text = fmt::format("step {}/{}  {}", p.step, p.steps, loss);
@@ -48,11 +55,13 @@ int train_model(const Options& options, const Common& common) {
   Threads threads(common.threads);
   std::optional<Progress> bar;
   train::RunHooks hooks;
-  hooks.begin = [&](const train::MemoryEstimate& estimate, int64_t steps, int64_t resumed_at) {
-    print_notice(memory_line(estimate));
-    print_notice(resumed_at > 0 ? fmt::format("going on after step {} of {}", resumed_at, steps)
-                                : fmt::format("{} steps", steps));
-    bar.emplace("training", static_cast<uint64_t>(steps - resumed_at), "steps");
+  hooks.begin = [&](const train::RunPlan& plan) {
+    print_notice(memory_line(plan.memory));
+    if (options.resume && plan.resumed_at == 0)
+      print_notice(
+          fmt::format("{}: there is no checkpoint; beginning with the first step", printable(config.output.string())));
+    print_notice(steps_line(plan));
+    bar.emplace("training", static_cast<uint64_t>(plan.steps - plan.resumed_at), "steps");
   };
   hooks.step = [&] { bar->advance(); };
   hooks.quantize = [&](int64_t step) {
@@ -62,6 +71,12 @@ int train_model(const Options& options, const Common& common) {
   hooks.progress = [](const train::RunProgress& p) { print_notice(progress_text(p)); };
   const train::RunResult result = train::run_training(config, options.resume, threads, hooks, processes.get());
   bar.reset();
+  if (result.signal != 0) {
+    if (processes->first())
+      print_notice(fmt::format("octet: stopped after step {}; octet train {} --resume goes on", result.steps,
+                               printable(options.recipe)));
+    return 128 + result.signal;
+  }
   if (!processes->first()) return 0;
   if (common.json) {
     print_json({{"loss", result.loss},

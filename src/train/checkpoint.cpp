@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "files/safetensors.h"
 #include "train/moment.h"
 
@@ -56,6 +57,19 @@ std::vector<Piece> pieces_of(Trainer& trainer, std::vector<std::vector<float>>& 
   return pieces;
 }
 
+constexpr const char* kHash = "sha256";  // of all tensors before it, the last one
+
+/// Of the bytes that bytes_of gives for every piece.
+template <typename BytesOf>
+std::string hash_of(const std::vector<Piece>& pieces, const BytesOf& bytes_of) {
+  Sha256 hash;
+  for (const Piece& piece : pieces) {
+    hash.update(piece.info.name);
+    hash.update(bytes_of(piece));
+  }
+  return hash.hex();
+}
+
 std::string exact(double x) {
   char text[64];
   return {text, std::to_chars(text, text + sizeof text, x).ptr};
@@ -85,6 +99,10 @@ void save_checkpoint(const fs::path& file, Trainer& trainer, const RunState& sta
   const std::vector<Piece> pieces = pieces_of(trainer, histories);
   std::vector<TensorInfo> plan;
   for (const Piece& piece : pieces) plan.push_back(piece.info);
+  const std::string hash = hash_of(pieces, [](const Piece& piece) {
+    return std::span(static_cast<const std::byte*>(piece.bytes), static_cast<size_t>(piece.info.bytes));
+  });
+  plan.push_back({kHash, DType::U8, {static_cast<int64_t>(hash.size())}, 0, static_cast<int64_t>(hash.size())});
   const fs::path part = file.string() + ".part";
   {
     SafetensorsWriter writer(part, plan,
@@ -92,6 +110,7 @@ void save_checkpoint(const fs::path& file, Trainer& trainer, const RunState& sta
                               {"octet_training", "1"},
                               {"recipe", state.fingerprint},
                               {"data", state.data},
+                              {"models", state.models},
                               {"step", std::to_string(trainer.steps())},
                               {"best_loss", exact(state.best_loss)},
                               {"validations_since_best", std::to_string(state.validations_since_best)},
@@ -99,12 +118,27 @@ void save_checkpoint(const fs::path& file, Trainer& trainer, const RunState& sta
                               {"first_loss", exact(state.first_loss)},
                               {"smooth_loss", exact(state.smooth_loss)}});
     for (const Piece& piece : pieces) writer.write(piece.bytes, static_cast<size_t>(piece.info.bytes));
+    writer.write(hash.data(), hash.size());
     writer.finish();
   }
   std::error_code error;
   fs::rename(part, file, error);
   if (error) fail("{}: cannot be written: {}", file.string(), error.message());
 }
+
+namespace {
+
+void check_hash(const SafetensorsFile& file, const std::vector<Piece>& pieces,
+                const std::map<std::string, const TensorInfo*>& there) {
+  const auto stored = there.find(kHash);
+  const auto bytes = stored == there.end() ? std::span<const std::byte>() : file.bytes(*stored->second);
+  const std::string hash = hash_of(pieces, [&](const Piece& piece) { return file.bytes(*there.at(piece.info.name)); });
+  if (std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) != hash)
+    fail("{}: its numbers are not those that were written; begin anew in another output directory",
+         file.path().string());
+}
+
+}  // namespace
 
 int64_t steps_of_checkpoint(const fs::path& path) {
   return number_in<int64_t>(SafetensorsFile(path), "step");
@@ -119,6 +153,12 @@ RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState&
   if (text_in(file, "data") != expected.data) {
     fail("{}: it was made with other data; the files of the recipe have changed since", path.string());
   }
+  if (text_in(file, "models") != expected.models) {
+    fail(
+        "{}: the models in {} are not those that the run made; put them back, or begin anew in another output "
+        "directory",
+        path.string(), path.parent_path().string());
+  }
   std::vector<std::vector<float>> histories;
   histories.reserve(trainer.model().linears.size() * 3);
   const std::vector<Piece> pieces = pieces_of(trainer, histories);
@@ -131,8 +171,10 @@ RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState&
       fail("{}: tensor {} has shape {}, not {}", path.string(), piece.info.name, text_of(found->second->shape),
            text_of(piece.info.shape));
     }
-    std::memcpy(piece.bytes, file.bytes(*found->second).data(), static_cast<size_t>(piece.info.bytes));
   }
+  check_hash(file, pieces, there);
+  for (const Piece& piece : pieces)
+    std::memcpy(piece.bytes, file.bytes(*there[piece.info.name]).data(), static_cast<size_t>(piece.info.bytes));
   size_t next = 0;
   for (const Weight& weight : trainer.model().linears) {
     TrainedWeight& w = *weight.trained();

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/mapped_file.h"
+#include "base/sha256.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
 
@@ -69,6 +71,14 @@ void compress_float_model(const TrainConfig& c, const Precision& precision, Thre
       checkpoint, plan, options,
       [&](const WorkPlace& work) { return calibration_with(checkpoint, plan, options, c, work, threads); }, threads,
       [](int64_t) {});
+}
+
+std::string hash_of_models(const TrainConfig& c) {
+  Sha256 hash;
+  for (const fs::path& directory : {float_model(c), quantized_model(c)}) {
+    for (const char* name : {"config.json", "model.safetensors"}) hash.update(MappedFile(directory / name).bytes());
+  }
+  return hash.hex();
 }
 
 TrainConfig quantized_config(const TrainConfig& c) {

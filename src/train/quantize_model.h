@@ -17,6 +17,9 @@ std::filesystem::path float_model(const TrainConfig& config);
 /// replaces what is there.
 void compress_float_model(const TrainConfig& config, const Precision& precision, Threads& threads);
 
+/// SHA-256 of what the two directories hold of a model.
+std::string hash_of_models(const TrainConfig& config);
+
 /// The recipe from there on: output/quantized goes on and learns from the logits of output/float alone, by Adam.
 TrainConfig quantized_config(const TrainConfig& config);
 

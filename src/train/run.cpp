@@ -3,8 +3,11 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/deferred_end.h"
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "train/checkpoint.h"
 #include "train/log.h"
 #include "train/misfits.h"
@@ -17,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+constexpr double kSecondsBetweenCheckpoints = 300;  // where the recipe gives no number of steps
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -54,24 +59,33 @@ class Run {
       fail("{}: a run has left a checkpoint there; go on with it (--resume), or choose another output",
            c_.output.string());
     }
+    if (processes_.first()) take_output();
     prepare();
     if (there && quantizes_ && steps_of_checkpoint(saved_) > float_steps_) go_on_quantized(float_steps_);
     if (there) state_ = load_checkpoint(saved_, *trainer_, state_);
+    if (trainer_->steps() < 0 || trainer_->steps() > steps_)
+      fail("{}: it is of step {}, and the run has {}", saved_.string(), trainer_->steps(), steps_);
     processes_.check_agreement(fmt::format("{} {} {}", state_.fingerprint, state_.data, trainer_->steps()),
                                "recipe, text or checkpoint");
     result_.loss = state_.last_loss;
-    if (processes_.first()) {
-      fs::create_directories(c_.output);
-      log_.emplace(c_.output, trainer_->steps());
-    }
+    if (processes_.first()) log_.emplace(c_.output, trainer_->steps());
     MemoryEstimate memory = setup_.memory;
     memory.other = std::max<int64_t>(0, static_cast<int64_t>(anonymous_bytes()) - memory.weights - memory.optimizer);
-    if (processes_.first() && hooks_.begin) hooks_.begin(memory, steps_, trainer_->steps());
+    if (processes_.first() && hooks_.begin) hooks_.begin({memory, steps_, steps_ - float_steps_, trainer_->steps()});
     train();
-    return finish();
+    return result_.signal != 0 ? result_ : finish();
   }
 
  private:
+  /// Nothing may stand in the way of what is written after hours, and no other run.
+  void take_output() {
+    std::error_code error;
+    fs::create_directories(c_.output, error);
+    if (error) fail("{}: cannot be made: {}", c_.output.string(), error.message());
+    lock_.emplace(c_.output);
+    for (const char* name : {"model", "float", "quantized"}) check_replaceable(c_.output / name);
+  }
+
   void prepare() {
     precision_ = precision_named(c_.precision);
     setup_ = set_up(c_, precision_, threads_);
@@ -97,6 +111,7 @@ class Run {
   void quantize() {
     const int64_t step = trainer_->steps();
     if (processes_.first()) {
+      save_checkpoint(saved_, *trainer_, state_);
       if (hooks_.quantize) hooks_.quantize(step);
       save_float_model(float_model(c_), c_, trainer_->model(), setup_.config_json, setup_.tokenizer);
     }
@@ -107,6 +122,7 @@ class Run {
     go_on_quantized(step);
     state_.best_loss = 0;
     state_.validations_since_best = 0;
+    state_.first_loss = 0;
     result_.validation_loss = 0;
   }
 
@@ -115,6 +131,7 @@ class Run {
     return_freed_memory();
     replace_language_model(setup_, *quantized_, precision_, threads_);
     order_.emplace(setup_.train->size(), c_.seed, c_.shuffle);
+    state_.models = hash_of_models(c_);
     trainer_ = make_trainer(*quantized_, precision_, setup_, threads_, processes_, step);
     freeze_all_but_quantized(*trainer_);
     quantized_schedule_.total_steps = std::max<int64_t>(1, steps_ - float_steps_);
@@ -179,8 +196,14 @@ class Run {
   void train() {
     double seconds = 0;
     int64_t timed = 0, tokens = 0;
+    auto saved_at = Clock::now();
+    std::optional<DeferredEnd> deferred(std::in_place);
     while (trainer_->steps() < steps_ && !result_.stopped_early) {
-      if (quantizes_ && !quantized_ && trainer_->steps() == float_steps_) quantize();
+      if (quantizes_ && !quantized_ && trainer_->steps() == float_steps_) {
+        deferred.reset();  // the checkpoint is of this step
+        quantize();
+        deferred.emplace();
+      }
       const auto batches = batches_of(trainer_->steps() + 1);
       const double rate = learning_rate(trainer_->steps() + 1);
       const auto start = Clock::now();
@@ -200,13 +223,27 @@ class Run {
       tell(p);
       (quantized_ ? result_.divergence : state_.last_loss) = step.loss;
       result_.loss = state_.last_loss;
-      const bool last = p.step == steps_ || result_.stopped_early;
-      if (processes_.first() && (last || (c_.checkpoint_every > 0 && p.step % c_.checkpoint_every == 0)))
+      result_.steps = p.step;
+      result_.signal = signal_in_any();
+      const bool last = p.step == steps_ || result_.stopped_early || result_.signal != 0;
+      const bool due = c_.checkpoint_every > 0 ? p.step % c_.checkpoint_every == 0
+                                               : seconds_since(saved_at) >= kSecondsBetweenCheckpoints;
+      if (processes_.first() && (last || due)) {
         save_checkpoint(saved_, *trainer_, state_);
+        saved_at = Clock::now();
+      }
+      if (result_.signal != 0) break;
     }
     result_.seconds = seconds;
     result_.tokens = tokens;
     result_.tokens_per_second = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+  }
+
+  /// A signal that asked one of the processes to end; 0: none.
+  int signal_in_any() {
+    const int64_t own = DeferredEnd::signal();
+    const auto all = processes_.gathered(std::span<const int64_t>(&own, 1));
+    return static_cast<int>(*std::max_element(all.begin(), all.end()));
   }
 
   /// Of all processes.
@@ -248,6 +285,7 @@ class Run {
     constexpr double kMemory = 0.9, kFar = 1.5;
     if (state_.first_loss == 0) state_.first_loss = state_.smooth_loss = loss;
     state_.smooth_loss = kMemory * state_.smooth_loss + (1 - kMemory) * loss;
+    if (quantized_) return check_divergence(loss);
     if (state_.smooth_loss <= kFar * state_.first_loss + 1) return;
     std::string largest;
     double most = -1;
@@ -263,13 +301,24 @@ class Run {
         fs::exists(saved_) ? " (the last good checkpoint is kept)" : "");
   }
 
+  /// Steps behind the compression are there to bring the divergence down.
+  void check_divergence(double divergence) {
+    constexpr double kFar = 3, kNegligible = 0.01;  // nats
+    if (state_.smooth_loss <= kFar * state_.first_loss + kNegligible) return;
+    fail(
+        "step {}: the divergence from the float model has risen from {:.3g} to {:.3g}; lower "
+        "quantization.learning_rate "
+        "({:.3g}), or take {}, the compressed model as it was before these steps",
+        trainer_->steps(), state_.first_loss, divergence, quantized_->quantized_rate,
+        (c_.output / "quantized").string());
+  }
+
   RunResult finish() {
     if (quantizes_ && !quantized_) quantize();
     if (setup_.validation && result_.validation_loss == 0) measure();
     if (!processes_.first()) return result_;
     result_.directory = save_result(quantized_.value_or(c_), precision_, trainer_->model(), setup_.config_json,
                                     setup_.tokenizer, threads_);
-    result_.steps = trainer_->steps();
     return result_;
   }
 
@@ -278,6 +327,7 @@ class Run {
   const RunHooks& hooks_;
   Processes& processes_;
   const fs::path saved_;
+  std::optional<FileLock> lock_;
   Precision precision_;
   Setup setup_;
   std::optional<ExampleOrder> order_;

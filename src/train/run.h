@@ -17,8 +17,15 @@ struct RunProgress {
   double tokens_per_second = 0, seconds_left = 0;
 };
 
+/// What a run is going to do.
+struct RunPlan {
+  MemoryEstimate memory;
+  int64_t steps = 0, quantized_steps = 0;  // all, and those at the end that the compressed model takes
+  int64_t resumed_at = 0;
+};
+
 struct RunHooks {
-  std::function<void(const MemoryEstimate&, int64_t steps, int64_t resumed_at)> begin;
+  std::function<void(const RunPlan&)> begin;
   std::function<void()> step;                        // one is done
   std::function<void(int64_t step)> quantize;        // the model is about to be compressed
   std::function<void(const RunProgress&)> progress;  // every log_every steps, and where the loss was validated
@@ -31,6 +38,7 @@ struct RunResult {
   int64_t steps = 0, tokens = 0;
   double tokens_per_second = 0, seconds = 0;
   bool stopped_early = false;
+  int signal = 0;  // that ended the run after its last step, which a checkpoint holds; 0: it is finished
   std::filesystem::path directory;  // of the model
 };
 

@@ -242,6 +242,42 @@ TEST_F(Training, StopsWhereTheLossDiverges) {
   EXPECT_NE(message.find("model."), std::string::npos) << message;
 }
 
+TEST_F(Training, StopsWhereTheCompressedModelLeavesItsFloatForm) {
+  const std::string message = message_of([&] {
+    train(config("out", "precision: qat:W8A8\nsteps: 4\nquantization: {steps: 60, learning_rate: 0.3}\n"));
+  });
+  EXPECT_NE(message.find("quantization.learning_rate"), std::string::npos) << message;
+  EXPECT_TRUE(fs::exists(folder_ / "out/quantized/model.safetensors"));
+}
+
+TEST_F(Training, KeepsASecondRunOut) {
+  TrainConfig c = config("out");
+  RunHooks hooks;
+  hooks.progress = [&](const RunProgress&) {
+    EXPECT_NE(message_of([&] { train(c, true); }).find("another run"), std::string::npos);
+  };
+  run_training(c, false, two_threads(), hooks);
+}
+
+TEST_F(Training, RefusesDamagedCheckpointsAndModels) {
+  const TrainConfig c = config("out", "precision: qat:W8A8\nsteps: 4\nquantization: {steps: 2}\n");
+  train(c);
+  const auto spoil = [&](const fs::path& file, std::streamoff from_end) {
+    std::fstream f(file, std::ios::in | std::ios::out | std::ios::binary);
+    f.seekg(-from_end, std::ios::end);
+    const char byte = static_cast<char>(f.get() ^ 1);
+    f.seekp(-from_end, std::ios::end);
+    f.put(byte);
+  };
+  const fs::path checkpoint = folder_ / "out/checkpoint.safetensors", model = folder_ / "out/float/model.safetensors";
+  EXPECT_EQ(message_of([&] { train(c, true); }), "nothing was refused");
+  spoil(model, 100);
+  EXPECT_NE(message_of([&] { train(c, true); }).find("not those that the run made"), std::string::npos);
+  spoil(model, 100);
+  spoil(checkpoint, 1000);
+  EXPECT_NE(message_of([&] { train(c, true); }).find("not those that were written"), std::string::npos);
+}
+
 TEST_F(Training, RefusesACheckpointOfAnotherRecipeOrOtherData) {
   train(config("out"));
   EXPECT_NE(message_of([&] { train(config("out")); }).find("--resume"), std::string::npos);
@@ -258,7 +294,7 @@ TEST_F(Training, KnowsItsMemoryBeforehand) {
   PeakMemory memory;
   RunHooks hooks;
   int64_t expected = 0;
-  hooks.begin = [&](const MemoryEstimate& m, int64_t, int64_t) { expected = m.total(); };
+  hooks.begin = [&](const RunPlan& plan) { expected = plan.memory.total(); };
   run_training(c, false, two_threads(), hooks);
 #if !defined(__SANITIZE_ADDRESS__)
   const auto peak = static_cast<double>(memory.peak_anonymous_bytes());
