@@ -26,7 +26,6 @@ void add_rotation(Pipeline& p) {
 }
 
 void add(Pipeline& p, std::string_view name) {
-  if (name == "rtn") return;
   if (name == "mse")
     p.weights = &observer_named("importance_mse");
   else if (name == "smoothquant" || name == "awq")
@@ -58,9 +57,13 @@ Pipeline pipeline_named(std::string_view name, const Scheme& scheme) {
     if (!scheme.weights) return pipeline;
     return pipeline_named(scheme.activations ? "smoothquant+gptq" : "gptq", scheme);
   }
+  if (name == "rtn") return pipeline;
   for (size_t begin = 0; begin <= name.size();) {
     const size_t end = std::min(name.find('+', begin), name.size());
-    add(pipeline, name.substr(begin, end - begin));
+    const std::string_view part = name.substr(begin, end - begin);
+    if (part == "default" || part == "rtn")
+      throw UsageError(fmt::format("algorithm {}: {} stands alone, nothing joins it by +", name, part));
+    add(pipeline, part);
     begin = end + 1;
   }
   return pipeline;

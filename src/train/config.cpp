@@ -26,7 +26,7 @@ class Section {
 
   template <typename T>
   T value(const char* key, const T& fallback) {
-    known_.push_back(key);
+    know(key);
     return json_value<T>(json_, key, fallback, where_);
   }
   template <typename T>
@@ -45,13 +45,13 @@ class Section {
     return x;
   }
   Section section(const char* key) {
-    known_.push_back(key);
+    know(key);
     static const Json kEmpty = Json::object();
     return {has(key) ? json_[key] : kEmpty, where_ + ": " + key};
   }
   /// One or several.
   Json items(const char* key) {
-    known_.push_back(key);
+    know(key);
     if (!has(key)) return Json::array();
     return json_[key].is_array() ? json_[key] : Json::array({json_[key]});
   }
@@ -64,7 +64,7 @@ class Section {
     return result;
   }
   std::string json_of(const char* key) {
-    known_.push_back(key);
+    know(key);
     if (!json_[key].is_object()) fail("{}: {} must be keys of config.json", where_, key);
     return json_[key].dump();
   }
@@ -79,17 +79,21 @@ class Section {
   const std::string& where() const { return where_; }
 
  private:
+  void know(const char* key) {
+    if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
+  }
+
   const Json& json_;
   std::string where_;
   std::vector<std::string> known_;
 };
 
-/// Runs what throws UsageError on a name, and says where the name stands.
+/// Runs what throws on a name or a number, and says where that stands.
 template <typename Read>
 auto named(const Section& section, const Read& read) {
   try {
     return read();
-  } catch (const UsageError& e) {
+  } catch (const Error& e) {
     fail("{}: {}", section.where(), e.what());
   }
 }
@@ -122,6 +126,7 @@ void read_vocabulary(Section& data, TrainConfig& c) {
 
 void read_labels(Section& data, TrainConfig& c) {
   c.data.label_field = data.value<std::string>("label_field", c.data.label_field);
+  c.data.label_field_given = data.has("label_field");
   c.data.label_names = data.list("label_names");
   const auto names = static_cast<int64_t>(c.data.label_names.size());
   c.data.classes = data.count("classes", names, data.has("classes") ? 2 : 0, int64_t{1} << 20);
@@ -130,6 +135,10 @@ void read_labels(Section& data, TrainConfig& c) {
          names);
   }
   if (names == 1) fail("{}: label_names names one class; a classifier needs two", data.where());
+  for (auto name = c.data.label_names.begin(); name != c.data.label_names.end(); ++name) {
+    if (std::count(c.data.label_names.begin(), name, *name) > 0)
+      fail("{}: label_names has {} twice; each class needs a name of its own", data.where(), json_text(*name));
+  }
   PaddingOptions& p = c.padding;
   p.max_length = data.count("max_length", p.max_length, 1, int64_t{1} << 20);
   p.truncate = data.value<bool>("truncate", true);
@@ -143,6 +152,7 @@ void read_data(Section data, const fs::path& folder, TrainConfig& c) {
   if (c.train.empty()) fail("{}: train names no file", data.where());
   c.data.format = named(data, [&] { return data_format_named(data.value<std::string>("format", "auto")); });
   c.data.text_field = data.value<std::string>("text_field", c.data.text_field);
+  c.data.text_field_given = data.has("text_field");
   c.sequence_length = data.count("sequence_length", c.sequence_length, 1, int64_t{1} << 20);
   c.end_of_text = data.value<std::string>("end_of_text", kDefaultEndOfText);
   c.end_of_text_is_default = !data.has("end_of_text");
@@ -188,7 +198,7 @@ void read_optimizer(Section o, TrainConfig& c) {
   c.clip = o.number("clip", c.clip, 0, 1e9);
   o.finish();
   check_fields(o, options.kind);
-  check(options);
+  named(o, [&] { check(options); });
 }
 
 void read_schedule(Section s, TrainConfig& c) {
@@ -196,7 +206,7 @@ void read_schedule(Section s, TrainConfig& c) {
   if (s.has("warmup_steps") && s.has("warmup"))
     fail("{}: warmup and warmup_steps contradict one another; give one", s.where());
   c.schedule.warmup_steps = s.count("warmup_steps", 0, 0);
-  c.warmup = s.number("warmup", -1, -1, 1);
+  if (const double warmup = s.number("warmup", 0, 0, 1); s.has("warmup")) c.warmup = warmup;
   c.schedule.floor = s.number("floor", 0, 0, 1);
   s.finish();
 }
@@ -238,9 +248,14 @@ void read_quantization(Section q, TrainConfig& c) {
   q.finish();
 }
 
+/// Exactly one of two fields must be there.
+void check_one(const Section& r, const char* a, const char* b) {
+  if (r.has(a) && r.has(b)) fail("{}: either {} or {} can be given, only one of them", r.where(), a, b);
+  if (!r.has(a) && !r.has(b)) fail("{}: either {} or {} must be given", r.where(), a, b);
+}
+
 void read_model(Section& r, const fs::path& folder, TrainConfig& c) {
-  if (r.has("model") == r.has("from"))
-    fail("{}: either model (of a new model) or from (a model to go on with) must be given", r.where());
+  check_one(r, "model", "from");  // a new model, or one to go on with
   if (r.has("from")) c.from = folder / r.value<std::string>("from", "");
   if (r.has("model")) c.model = r.json_of("model");
   r.value<std::string>("from", "");
@@ -266,7 +281,9 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe, in
   Section r(json, recipe.string());
   TrainConfig c;
   c.recipe = recipe;
-  c.output = folder / r.required<std::string>("output");
+  const auto output = r.required<std::string>("output");
+  if (output.empty()) fail("{}: output is empty; it must name a directory", r.where());
+  c.output = folder / output;
   read_model(r, folder, c);
   c.precision = r.value<std::string>("precision", c.precision);
   named(r, [&] { return precision_named(c.precision).recipe.name; });
@@ -283,6 +300,7 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe, in
   c.reduce_dtype = dtype_of(r, "reduce_dtype", DType::F32);
   c.steps = r.count("steps", 0, r.has("steps") ? 1 : 0);
   c.epochs = r.number("epochs", 0, 0, 1e6);
+  if (r.has("epochs") && c.epochs == 0) fail("{}: epochs is 0; it must be more than 0", r.where());
   read_optimizer(r.section("optimizer"), c);
   read_schedule(r.section("schedule"), c);
   if (r.has("distillation")) read_distillation(r.section("distillation"), folder, c);
@@ -298,8 +316,14 @@ TrainConfig parse_train_config(std::string_view yaml, const fs::path& recipe, in
   if (c.patience > 0 && (c.validate_every == 0 || c.validation.empty())) {
     fail("{}: patience needs validate_every and data.validation", r.where());
   }
+  if (c.validate_every > 0 && c.validation.empty())
+    fail("{}: validate_every is {}, and data.validation names no file to validate on", r.where(), c.validate_every);
   r.finish();
-  if (r.has("steps") == r.has("epochs")) fail("{}: either steps or epochs must be given", r.where());
+  check_one(r, "steps", "epochs");
+  if (c.steps > 0 && c.schedule.warmup_steps > c.steps) {
+    fail("{}: schedule: warmup_steps is {}; the run has {} step{}", r.where(), c.schedule.warmup_steps, c.steps,
+         c.steps == 1 ? "" : "s");
+  }
   c.fingerprint = fingerprint_of(json, c.accumulate);
   return c;
 }

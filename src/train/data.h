@@ -31,8 +31,10 @@ std::string_view name_of(DataFormat format);
 /// What is read of a file.
 struct DataOptions {
   DataFormat format = DataFormat::automatic;
-  std::string text_field = "text";       ///< of JSONL; of TSV a column's name, else the first column
-  std::string label_field = "label";     ///< of JSONL; of TSV a column's name, else the last column
+  std::string text_field = "text";    ///< of JSONL; of TSV a column's name, else the first column
+  std::string label_field = "label";  ///< of JSONL; of TSV a column's name, else the last column
+  bool text_field_given = false;      ///< then a TSV must have the column
+  bool label_field_given = false;
   bool labels = false;                   ///< documents have labels; without, label is -1
   std::vector<std::string> label_names;  ///< what labels are called; empty: they are numbers, 0 and up
   int64_t classes = 0;                   ///< labels must be smaller; 0: as many as label_names, or not limited
@@ -45,7 +47,7 @@ struct Document {
 };
 
 /// Reads every document of `file`, which has at most 2 GB. Throws one-line Errors that name file and line: missing
-/// file, broken JSON, missing column, a label out of range, an empty document, no document at all.
+/// file, zero bytes, broken JSON, missing column, a label out of range, an empty document, no document at all.
 std::vector<Document> read_documents(const std::filesystem::path& file, const DataOptions& options);
 
 /// Cleans the text of every document, on all threads. One may be empty then.

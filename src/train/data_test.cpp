@@ -82,10 +82,11 @@ TEST_F(Data, ReadsTablesWithAndWithoutNamesOfColumns) {
 
 TEST_F(Data, RefusesWhatIsMissingOrOutOfRange) {
   expect_error([&] { read_documents(directory_ / "none.txt", {}); }, {"none.txt"});
-  refuses("a.txt", "", {}, {"a.txt", "no document"});
+  refuses("a.txt", "", {}, {"a.txt: is empty"});
+  refuses("a.txt", std::string_view("text\0", 5), {}, {"a.txt", "zero bytes"});
   refuses("a.txt", " \n\t\n", {}, {"a.txt", "no document"});
   refuses("a.txt", "x", {.labels = true}, {"a.txt", "JSONL and TSV"});
-  refuses("a.tsv", "x\ty\n", {.labels = true}, {"a.tsv", "no document"});
+  refuses("a.tsv", "x\ty\n", {.labels = true}, {"a.tsv", "no document", "names the columns"});
   const DataOptions two{.labels = true, .classes = 2};
   refuses("a.tsv", "x\t1\ny\t2\n", two, {"a.tsv:2", "label 2", "0 to 1"});
   refuses("a.tsv", "x\t1\ny\t-1\n", two, {"a.tsv:2", "label -1"});
@@ -103,8 +104,25 @@ TEST_F(Data, RefusesWhatIsMissingOrOutOfRange) {
   refuses("a.jsonl", "{\"text\": \"\"}", {}, {"a.jsonl:1", "empty"});
   refuses("a.jsonl", "{\"text\": \"x\", \"label\": 0.5}", two, {"a.jsonl:1", "0.5"});
   refuses("a.jsonl", "{\"text\": \"x\", \"label\": 7}", two, {"a.jsonl:1", "label 7"});
+  refuses("a.jsonl", "{\"text\": \"x\", \"label\": true}", two, {"a.jsonl:1", "true", "no whole number"});
   refuses("a.jsonl", "{\"text\": \"x\"}", two, {"a.jsonl:1", "\"label\""});
   expect_error([] { data_format_named("csv"); }, {"csv", "jsonl, tsv"});
+}
+
+TEST_F(Data, RefusesColumnsThatATableLacks) {
+  const std::string_view table = "id\treview\tscore\n1\tfine\t0\n";
+  DataOptions options{.text_field = "reviw", .label_field = "score", .text_field_given = true, .labels = true};
+  refuses("a.tsv", table, options, {"a.tsv: there is no column \"reviw\"; the columns are id, review, score"});
+  refuses("a.tsv", "1\tfine\t0\n", options, {"no column \"reviw\"", "1, fine, 0"});
+  options.labels = false;
+  refuses("a.tsv", table, options, {"no column \"reviw\""});
+  options = {.text_field = "review", .label_field = "scoer", .label_field_given = true, .labels = true};
+  refuses("a.tsv", table, options, {"no column \"scoer\"; the columns are id, review, score"});
+  options.label_field = "score";
+  EXPECT_EQ(texts_of(read("a.tsv", table, options)), Texts{"fine"});
+  options.labels = false;
+  options.label_field = "scoer";  // not looked at
+  EXPECT_EQ(texts_of(read("a.tsv", table, options)), Texts{"fine"});
 }
 
 TEST_F(Data, NamesAreReadBack) {

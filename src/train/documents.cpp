@@ -55,6 +55,8 @@ class Reader {
       : file_(printable(file.string())), options_(options) {}
 
   std::vector<Document> read(std::string_view text, DataFormat format) {
+    if (text.empty()) fail("{}: is empty", file_);
+    if (text.find('\0') != text.npos) fail("{}: is not a text: it holds zero bytes", file_);
     if (text.substr(0, 3) == "\xef\xbb\xbf") text.remove_prefix(3);
     if (options_.labels && format != DataFormat::jsonl && format != DataFormat::tsv) {
       fail("{}: labels are read from JSONL and TSV files; the format here is {}", file_, name_of(format));
@@ -64,6 +66,7 @@ class Reader {
     if (format == DataFormat::lines) lines(text);
     if (format == DataFormat::jsonl) jsonl(text);
     if (format == DataFormat::tsv) tsv(text);
+    if (documents_.empty() && width_ > 0) fail("{}: has no document; its one line names the columns", file_);
     if (documents_.empty()) fail("{}: has no document; every line of it is empty", file_);
     return std::move(documents_);
   }
@@ -117,7 +120,6 @@ class Reader {
 
   int32_t json_label(const Json& value, const std::string& where) const {
     if (value.is_string()) return label_named(value.get<std::string>(), where);
-    if (value.is_boolean()) return checked_label(value.get<bool>(), where);
     if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<uint64_t>() > INT32_MAX)) {
       fail("{}: the label {} is no whole number of 0 and up, and no name", where, json_text(value));
     }
@@ -145,6 +147,8 @@ class Reader {
       return static_cast<size_t>(std::find(first.begin(), first.end(), name) - first.begin());
     };
     const size_t text = column(options_.text_field), label = column(options_.label_field);
+    if (options_.text_field_given && text == width_) fail_without(options_.text_field, first);
+    if (options_.labels && options_.label_field_given && label == width_) fail_without(options_.label_field, first);
     text_column_ = text < width_ ? text : 0;
     label_column_ = label < width_ ? label : width_ - 1;
     if (options_.labels && text_column_ == label_column_) {
@@ -152,6 +156,11 @@ class Reader {
     }
     const bool is_label = !options_.labels || find_label(first[label_column_]).has_value();
     return text < width_ || label < width_ || !is_label;
+  }
+
+  [[noreturn]] void fail_without(std::string_view name, const std::vector<std::string_view>& columns) const {
+    const std::string names = fmt::format("{}", fmt::join(columns, ", "));
+    fail("{}: there is no column \"{}\"; the columns are {}", file_, printable(name, 40), printable(names, 200));
   }
 
   std::optional<int64_t> find_label(std::string_view text) const {
