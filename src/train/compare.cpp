@@ -27,7 +27,7 @@ std::vector<std::string> short_names(std::span<const std::filesystem::path> dire
         name = name.empty() ? rest.filename() : rest.filename() / name;
       }
       whole = whole && !rest.has_filename();
-      names.push_back(printable(name.string(), 60));
+      names.push_back(printable((rest.has_filename() ? name : path).string(), 60));
     }
     auto sorted = names;
     std::sort(sorted.begin(), sorted.end());
@@ -59,6 +59,13 @@ double last(const Curve& curve) {
   return curve.values.empty() ? std::nan("") : curve.values.back();
 }
 
+/// Of a run that is quantized on its way the last steps have no loss.
+double last_step(const RunCurves& run) {
+  double step = 0;
+  for (const auto& [tag, curve] : run.curves) step = std::max(step, curve.steps.back());
+  return step;
+}
+
 double lowest(const Curve& curve) {
   double least = std::nan("");
   for (const double value : curve.values) {
@@ -86,7 +93,9 @@ std::string gap_text(double percent, bool is_first) {
 std::string with_gap(const RunCurves& run, const RunCurves& first, const std::string& tag) {
   const std::string loss = loss_text(last(run[tag]));
   const double gap = last(gap_of(run, first, tag));
-  return &run == &first || std::isnan(gap) ? loss : fmt::format("{} ({:+.3f} %)", loss, gap);
+  return &run == &first || !std::isfinite(gap) || !std::isfinite(last(first[tag]))
+             ? loss
+             : fmt::format("{} ({:+.3f} %)", loss, gap);
 }
 
 }  // namespace
@@ -153,7 +162,7 @@ report::Table comparison_table(std::span<const RunCurves> runs) {
     const bool is_first = &run == &first;
     const double speed = median(run["train/tokens_per_second"].values);
     const MeanGap gap = mean_of(gap_of(run, first, "train/loss"));
-    table.rows.push_back({run.name, fmt::format("{:.0f}", run["train/loss"].steps.back()), loss_text(run.final_loss()),
+    table.rows.push_back({run.name, fmt::format("{:.0f}", last_step(run)), loss_text(run.final_loss()),
                           gap_text(gap.whole, is_first), gap_text(gap.end, is_first),
                           with_gap(run, first, "validation/loss"), loss_text(lowest(run["validation/loss"])),
                           std::isnan(speed) ? "–" : fmt::format("{:.0f}", speed), human_seconds(run.seconds)});

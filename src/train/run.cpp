@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "train/checkpoint.h"
+#include "train/course.h"
 #include "train/log.h"
 #include "train/misfits.h"
 #include "train/quantize_model.h"
@@ -194,7 +195,7 @@ class Run {
   }
 
   void train() {
-    double seconds = 0;
+    double seconds = 0, seconds_before = 0;  // of steps; before the model was compressed
     int64_t timed = 0, tokens = 0;
     auto saved_at = Clock::now();
     std::optional<DeferredEnd> deferred(std::in_place);
@@ -203,6 +204,8 @@ class Run {
         deferred.reset();  // the checkpoint is of this step
         quantize();
         deferred.emplace();
+        seconds_before = std::exchange(seconds, 0);
+        timed = 0;
       }
       const auto batches = batches_of(trainer_->steps() + 1);
       const double rate = learning_rate(trainer_->steps() + 1);
@@ -212,11 +215,15 @@ class Run {
       seconds += seconds_since(start);
       ++timed;
       tokens += tokens_of(batches);
-      check_course(step.loss);
+      const std::string kept = fs::exists(saved_) ? " (the last good checkpoint is kept)" : "";
+      if (quantized_)
+        check_divergence(state_, step.loss, trainer_->steps(), *quantized_);
+      else
+        check_loss(state_, step.loss, *trainer_, kept, threads_);
       RunProgress p{trainer_->steps(), steps_, step.loss, rate, step.gradient_norm};
       p.quantized = quantized_.has_value();
-      p.tokens_per_second = static_cast<double>(tokens) / seconds;
-      p.seconds_left = seconds / static_cast<double>(timed) * static_cast<double>(steps_ - p.step);
+      p.tokens_per_second = static_cast<double>(tokens) / (seconds_before + seconds);
+      p.seconds_left = seconds / static_cast<double>(timed) * steps_left(p.step);
       if (setup_.validation && c_.validate_every > 0 && (p.step % c_.validate_every == 0 || p.step == steps_)) {
         validate(p);
       }
@@ -234,6 +241,7 @@ class Run {
       }
       if (result_.signal != 0) break;
     }
+    seconds += seconds_before;
     result_.seconds = seconds;
     result_.tokens = tokens;
     result_.tokens_per_second = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
@@ -252,6 +260,14 @@ class Run {
     for (const Batch& batch : batches) own += batch.tokens();
     for (const int64_t tokens : processes_.gathered(std::span<const int64_t>(&own, 1))) sum += tokens;
     return sum;
+  }
+
+  /// Those of the compressed model, with its teacher, counted as what they take in steps of the others.
+  double steps_left(int64_t step) const {
+    constexpr double kWithTeacher = 1.6;
+    const auto own = static_cast<double>(std::max<int64_t>(0, float_steps_ - step));
+    const auto quantized = static_cast<double>(steps_ - std::max(step, float_steps_));
+    return own + quantized * (quantized_ ? 1 : kWithTeacher);
   }
 
   void validate(RunProgress& p) {
@@ -278,39 +294,6 @@ class Run {
     log_->record(p.step, scalars);
     if (hooks_.step) hooks_.step();
     if (hooks_.progress && (validated || p.step % c_.log_every == 0 || p.step == steps_)) hooks_.progress(p);
-  }
-
-  /// A loss far above where it began does not come back: the step is named before the checkpoint is written over.
-  void check_course(double loss) {
-    constexpr double kMemory = 0.9, kFar = 1.5;
-    if (state_.first_loss == 0) state_.first_loss = state_.smooth_loss = loss;
-    state_.smooth_loss = kMemory * state_.smooth_loss + (1 - kMemory) * loss;
-    if (quantized_) return check_divergence(loss);
-    if (state_.smooth_loss <= kFar * state_.first_loss + 1) return;
-    std::string largest;
-    double most = -1;
-    for (const Parameter& p : trainer_->model().parameters) {
-      const auto n = static_cast<size_t>(p.value.elements());
-      const double mean = sum_of_squares({p.value.f32(), n}, threads_) / static_cast<double>(n);
-      if (mean > most) most = mean, largest = p.name;
-    }
-    fail(
-        "step {}: the loss has risen from {:.4g} to {:.4g} and {} has grown to {:.3g} in the mean; lower the learning "
-        "rate{}",
-        trainer_->steps(), state_.first_loss, loss, largest, std::sqrt(most),
-        fs::exists(saved_) ? " (the last good checkpoint is kept)" : "");
-  }
-
-  /// Steps behind the compression are there to bring the divergence down.
-  void check_divergence(double divergence) {
-    constexpr double kFar = 3, kNegligible = 0.01;  // nats
-    if (state_.smooth_loss <= kFar * state_.first_loss + kNegligible) return;
-    fail(
-        "step {}: the divergence from the float model has risen from {:.3g} to {:.3g}; lower "
-        "quantization.learning_rate "
-        "({:.3g}), or take {}, the compressed model as it was before these steps",
-        trainer_->steps(), state_.first_loss, divergence, quantized_->quantized_rate,
-        (c_.output / "quantized").string());
   }
 
   RunResult finish() {
