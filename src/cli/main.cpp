@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/edit_distance.h"
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/progress.h"
@@ -22,25 +23,11 @@ int report(int status, const std::string& message, bool json) {
   return status;
 }
 
-// Edits (insert, remove, replace) that turn one word into the other.
-int distance(const std::string& a, const std::string& b) {
-  std::vector<int> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    int diagonal = std::exchange(row[0], static_cast<int>(i));
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const int replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string unknown_verb(const std::string& word) {
   if (word.size() > 40) return "there is no such verb; octet --help lists them";
   for (const Verb& verb : verbs()) {
-    if (distance(word, verb.name) <= 2) return fmt::format("there is no verb {}; did you mean {}?", word, verb.name);
+    if (edit_distance(word, verb.name) <= 2)
+      return fmt::format("there is no verb {}; did you mean {}?", word, verb.name);
   }
   return fmt::format("there is no verb {}; octet --help lists them", word);
 }

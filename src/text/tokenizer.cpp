@@ -160,6 +160,10 @@ std::string Tokenizer::token_of(int32_t id) const {
   return std::string(*token);
 }
 
+bool Tokenizer::has(int32_t id) const {
+  return parts_->token(id, false).has_value();
+}
+
 bool Tokenizer::is_special(int32_t id) const {
   return parts_->is_special(id);
 }

@@ -37,6 +37,7 @@ class Tokenizer {
   TokenizerSizes sizes() const;
   std::optional<int32_t> id_of(std::string_view token) const;
   std::string token_of(int32_t id) const;  ///< as in the vocabulary; Error if there is none
+  bool has(int32_t id) const;
   bool is_special(int32_t id) const;
 
  private:

@@ -70,9 +70,15 @@ std::string train_word_level(std::span<const std::string_view> texts, const Word
   if (counts.words().empty())
     fail("the texts have no word to make a vocabulary from, or cleaning takes all of them away");
 
+  const std::vector<std::string> kept = most_frequent(counts, options);
+  if (kept.size() == std::size(kSpecial)) {
+    fail("no word stands in the texts {} times, so that all would be [UNK]; a smaller min_frequency keeps some",
+         options.min_frequency);
+  }
+
   OrderedJson vocabulary = OrderedJson::object();
   auto& entries = vocabulary.get_ref<OrderedJson::object_t&>();  // its [] looks through all of them
-  for (const std::string& word : most_frequent(counts, options)) entries.emplace_back(word, entries.size());
+  for (const std::string& word : kept) entries.emplace_back(word, entries.size());
   const OrderedJson json = {
       {"version", "1.0"},
       {"truncation", nullptr},

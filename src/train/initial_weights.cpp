@@ -34,6 +34,17 @@ Tensor normal_numbers(const Shape& shape, uint64_t seed, uint32_t number, double
   return x;
 }
 
+/// Training would blame the learning rate for what was broken before.
+void check_finite(const Tensor& x, const Checkpoint& checkpoint, const std::string& name) {
+  int64_t broken = 0;
+  for (int64_t i = 0; i < x.elements(); ++i) broken += !std::isfinite(x.f32()[i]);
+  if (broken == 0) return;
+  const std::string stored = checkpoint.has(name) ? name : name.substr(0, name.size() - kWeight.size());
+  const std::string file = checkpoint.has(name) ? checkpoint.where(name) : checkpoint.directory().string();
+  fail("{}: tensor {}: {} of its {} numbers are NaN or infinite; nothing can be trained from it", file, stored, broken,
+       x.elements());
+}
+
 }  // namespace
 
 TrainableParts new_parts(uint64_t seed, double range, int64_t layers) {
@@ -94,6 +105,7 @@ TrainableParts parts_from(const std::filesystem::path& directory) {
     if (stored.shape() != shape)
       fail("{}: tensor {} has shape {}, not {}", directory.string(), name, text_of(stored.shape()), text_of(shape));
     const Tensor wide = to_f32(stored);
+    check_finite(wide, *checkpoint, name);
     Tensor own(shape);
     std::memcpy(own.raw(), wide.raw(), static_cast<size_t>(wide.bytes()));
     if (!q) checkpoint->drop(name);

@@ -18,7 +18,7 @@ TrainableParts new_classifier_parts(const ClassifierKind& kind, uint64_t seed, c
                                     const std::string& where);
 
 /// The numbers of a checkpoint, widened, or dequantized where it is compressed. Throws Error where a tensor is missing
-/// or of another shape.
+/// or of another shape, or has a number that is not finite.
 TrainableParts parts_from(const std::filesystem::path& directory);
 
 /// The matrix of a linear module as a checkpoint holds it; nullopt: it is not quantized.

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "models/classifier.h"
+#include "text/tokenizer.h"
 #include "train/config.h"
 #include "train/memory.h"
 #include "train/recipe/recipe.h"
@@ -32,6 +33,10 @@ Setup set_up_language_model(const TrainConfig& config, const Precision& precisio
 /// The model that `config` goes on with in place of the setup's, on the same data; sequences begin with the token that
 /// texts begin with when the model serves.
 void replace_language_model(Setup& setup, const TrainConfig& config, const Precision& precision, Threads& threads);
+
+/// Throws Error where the model in `directory` has a tokenizer.json that gives an id of `tokenizer` another token: its
+/// rows would be read as those of other tokens.
+void check_tokens(const Tokenizer& tokenizer, const std::filesystem::path& directory, const TrainConfig& config);
 
 /// The recipe of each linear by its module: `head` is the last one, which is in BF16 (F32 for fp32) unless the recipe
 /// says `head: true`.

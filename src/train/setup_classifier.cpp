@@ -26,13 +26,23 @@ Documents read_all(const std::vector<fs::path>& files, const DataOptions& option
   return all;
 }
 
+std::string word_level(std::span<const std::string_view> texts, const TrainConfig& c, Threads& threads) {
+  try {
+    return train_word_level(texts, c.vocabulary, threads);
+  } catch (const Error& e) {
+    fail("{}: data: {}", c.recipe.string(), e.what());
+  }
+}
+
 /// A vocabulary of the training texts, with their cleaning, beside the run.
 fs::path make_vocabulary(const TrainConfig& c, const Documents& documents, Threads& threads) {
   std::vector<std::string_view> texts;
   for (const Document& document : documents) texts.push_back(document.text);
   const fs::path directory = c.output / "tokenizer";
-  fs::create_directories(directory);
-  write_file_atomically(directory / "tokenizer.json", train_word_level(texts, c.vocabulary, threads));
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) fail("{}: cannot be made: {}", directory.string(), error.message());
+  write_file_atomically(directory / "tokenizer.json", word_level(texts, c, threads));
   return directory;
 }
 
@@ -130,6 +140,7 @@ Setup set_up_classifier(const ClassifierKind& kind, const TrainConfig& c, const 
   Setup setup;
   setup.tokenizer = c.tokenizer.empty() ? make_vocabulary(c, documents, threads) : c.tokenizer;
   const Tokenizer tokenizer = Tokenizer::load(setup.tokenizer);
+  if (!c.from.empty()) check_tokens(tokenizer, c.from, c);
   const Json json = model_config(kind, c, tokenizer);
   const std::string where = c.from.empty() ? c.recipe.string() + ": model" : (c.from / "config.json").string();
   const ClassifierConfig model = read_classifier_config(json, where);

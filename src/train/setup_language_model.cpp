@@ -1,10 +1,12 @@
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/sha256.h"
 #include "models/architectures.h"
 #include "text/tokenizer.h"
 #include "train/initial_weights.h"
 #include "train/language_model.h"
+#include "train/model_keys.h"
 #include "train/setup.h"
 
 namespace octet::train {
@@ -24,17 +26,27 @@ std::vector<int32_t> tokens_of(const std::vector<fs::path>& files, const TrainCo
   return tokens;
 }
 
+/// What is too short is an Error that names the recipe's field and its first file.
+std::unique_ptr<PackedTokens> packed(std::vector<int32_t> tokens, const TrainConfig& c, const char* field,
+                                     const fs::path& file) {
+  try {
+    return std::make_unique<PackedTokens>(std::move(tokens), c.sequence_length);
+  } catch (const Error& e) {
+    fail("{}: data: {} ({}): {}", c.recipe.string(), field, printable(file.string()), e.what());
+  }
+}
+
 void read_data(const TrainConfig& config, const Tokenizer& tokenizer, int32_t end_of_text, Threads& threads,
                Setup& setup) {
   Sha256 hash;
   const int64_t length = config.sequence_length;
   setup.train =
-      std::make_unique<PackedTokens>(tokens_of(config.train, config, tokenizer, end_of_text, threads, hash), length);
+      packed(tokens_of(config.train, config, tokenizer, end_of_text, threads, hash), config, "train", config.train[0]);
   if (!config.validation.empty()) {
     auto tokens = tokens_of(config.validation, config, tokenizer, end_of_text, threads, hash);
     const auto most = static_cast<size_t>(config.validation_tokens / length * length + 1);
     if (tokens.size() > most && most > static_cast<size_t>(length)) tokens.resize(most);
-    setup.validation = std::make_unique<PackedTokens>(std::move(tokens), length);
+    setup.validation = packed(std::move(tokens), config, "validation", config.validation[0]);
   }
   setup.data_hash = hash.hex();
 }
@@ -56,9 +68,13 @@ Json model_config(const TrainConfig& config, const Tokenizer& tokenizer, std::op
   if (!json.contains("vocab_size")) json["vocab_size"] = tokenizer.vocabulary_size();
   if (!json.contains("max_position_embeddings")) json["max_position_embeddings"] = config.sequence_length;
   if (!json.contains("hidden_act")) json["hidden_act"] = "silu";
+  // Transformers' defaults are those of models of 7 B.
+  if (json.contains("num_attention_heads") && json.value("num_key_value_heads", Json()).is_null())
+    json["num_key_value_heads"] = json["num_attention_heads"];
   for (const char* key : {"bos_token_id", "eos_token_id"}) {
     if (!json.contains(key)) json[key] = end_of_text ? Json(*end_of_text) : Json(nullptr);
   }
+  check_token_ids(json, config.recipe.string() + ": model");
   return json;
 }
 
@@ -148,6 +164,9 @@ Setup set_up_language_model(const TrainConfig& c, const Precision& precision, Th
     fail("{}: data: {} is a field of classifiers; this model is none", c.recipe.string(), c.classifier_fields[0]);
   const Tokenizer tokenizer = Tokenizer::load(c.tokenizer);
   const auto end_of_text = end_of_text_of(c, tokenizer);
+  for (const fs::path& model : {c.from, c.teacher}) {
+    if (!model.empty()) check_tokens(tokenizer, model, c);
+  }
   Setup setup;
   setup.tokenizer = c.tokenizer;
   set_model(c, precision, model_config(c, tokenizer, end_of_text), tokenizer, threads, setup);
