@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/sha256.h"
 #include "eval/runs.h"
 #include "kernels/elementwise/elementwise.h"
@@ -79,6 +80,14 @@ void check(const Model& model, const std::vector<int32_t>& tokens, const Perplex
     if (token >= model.decoder.head.rows())
       fail("{}: token id {} is outside its vocabulary", model.directory.string(), token);
   }
+}
+
+// Activations that overflow end in logits that say nothing.
+void require_finite(const Scores& scores, const Model& model) {
+  if (std::isfinite(scores.mean_nll)) return;
+  const auto bad = std::find_if(scores.nll.begin(), scores.nll.end(), [](float nll) { return !std::isfinite(nll); });
+  fail("{}: its logits are NaN or infinite, first at token {} of the text; the model is damaged",
+       printable(model.directory.string()), bad - scores.nll.begin() + 1);
 }
 
 // KL(p || q) of two rows of logits, whose logs of the sums of exponentials are known.
@@ -201,7 +210,9 @@ Scores score(Context& ctx, const Model& model, const std::vector<int32_t>& token
        [&](int64_t token, const std::vector<Tensor>& logits, int64_t row) {
          scorer.take(token, row_of(logits[0], row));
        });
-  return scorer.finish();
+  Scores scores = scorer.finish();
+  require_finite(scores, model);
+  return scores;
 }
 
 Comparison compare(Context& ctx, const Model& model, const Model& baseline, const std::vector<int32_t>& tokens,
@@ -215,7 +226,10 @@ Comparison compare(Context& ctx, const Model& model, const Model& baseline, cons
   Comparing comparing(ctx, model.decoder, baseline.decoder, tokens);
   const Model* const models[] = {&model, &baseline};
   walk(ctx, models, comparing.scorers(), Runs(tokens, options.context), options, comparing);
-  return comparing.finish();
+  Comparison comparison = comparing.finish();
+  require_finite(comparison.baseline, baseline);
+  require_finite(comparison.model, model);
+  return comparison;
 }
 
 Comparison compare(Context& ctx, const HiddenText& model, const HiddenText& baseline,

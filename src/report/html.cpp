@@ -8,11 +8,11 @@ namespace octet::report {
 namespace {
 
 constexpr std::string_view kPageStyle = R"css(
-:root { color-scheme: light dark; --ink: #1b1f26; --soft: #586170; --rule: #dfe3e9; --paper: #fbfbfc; --card: #fff; --accent: #2563c9; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ebf0; --soft: #a0a9b8; --rule: #333b47; --paper: #14181e; --card: #1b2028; --accent: #6ea5ff; } }
+:root { color-scheme: light dark; --ink: #1b1f26; --soft: #586170; --rule: #dfe3e9; --paper: #fbfbfc; --card: #fff; --shade: #b9c1cd; --accent: #2563c9; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ebf0; --soft: #a0a9b8; --rule: #333b47; --paper: #14181e; --card: #1b2028; --shade: #5a6576; --accent: #6ea5ff; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; -webkit-text-size-adjust: 100%; }
-main { max-width: 50rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
+main { max-width: 70rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.015em; margin: 0 0 .35rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; letter-spacing: -.005em; margin: 2.75rem 0 .75rem; }
 p { margin: .5rem 0 1rem; max-width: 42rem; overflow-wrap: anywhere; }
@@ -23,14 +23,16 @@ dl.key > div { background: var(--card); border: 1px solid var(--rule); border-ra
 dl.key dt { color: var(--soft); font-size: .85rem; } dl.key dd { margin: 0; }
 dl.key dd.value { font-size: 1.5rem; font-weight: 600; letter-spacing: -.02em; line-height: 1.3; font-variant-numeric: tabular-nums; }
 dl.key dd.note { font-size: .85rem; }
-.scroll { overflow-x: auto; margin: 1rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; }
+/* shades at the edges say that there is more to the side; covers of the paper's color hide them at the end */
+.scroll { overflow-x: auto; margin: 1rem 0; background: linear-gradient(90deg, var(--card) 40%, transparent) left / 3rem 100% no-repeat local, linear-gradient(270deg, var(--card) 40%, transparent) right / 3rem 100% no-repeat local, linear-gradient(90deg, var(--shade), transparent) left / 1rem 100% no-repeat scroll, linear-gradient(270deg, var(--shade), transparent) right / 1rem 100% no-repeat scroll, var(--card); border: 1px solid var(--rule); border-radius: .6rem; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; font-variant-numeric: tabular-nums; }
 p.note { font-size: .9rem; margin: 1rem 0 -.5rem; }
-th, td { padding: .5rem 1rem; text-align: left; white-space: nowrap; } th { font-weight: 600; }
+th, td { padding: .5rem 1rem; text-align: left; } thead th, .number { white-space: nowrap; } td { min-width: 5rem; } th { font-weight: 600; }
 thead th { border-bottom: 1px solid var(--rule); color: var(--soft); font-size: .85rem; }
 tbody th { white-space: normal; overflow-wrap: break-word; min-width: 7rem; max-width: 20rem; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); } .number { text-align: right; }
+figure, dl.key { max-width: 50rem; }
 figure { margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem 1.25rem; }
 figcaption { margin-bottom: .75rem; font-size: .9rem; } figcaption strong { display: block; color: var(--ink); font-size: 1rem; }
 .narrow { display: none; } details { margin-top: .75rem; font-size: .9rem; } summary { color: var(--soft); cursor: pointer; }
