@@ -93,6 +93,21 @@ class Interrupted(ProgramTest):
         self.assertIn("went on with 5 of 5 layers",
                       self.fails_then_goes_on("save", whole, "model.safetensors", 300_000))
 
+    def test_a_layer_that_was_damaged_is_made_again(self):
+        whole = self.whole()
+        for name, damage in (("zeros", lambda b: b[:len(b) // 2] + bytes(4096) + b[len(b) // 2 + 4096:]),
+                             ("empty", lambda b: b""), ("cut", lambda b: b[:-7])):
+            out = self.folder / name
+            done = self.run_limited(out, what=resource.RLIMIT_FSIZE, size=300_000)  # all layers, but no model
+            self.assertEqual(done.returncode, 1, done)
+            layer = self.folder / f"{name}.part" / "work" / "layer-00002.safetensors"
+            layer.write_bytes(damage(layer.read_bytes()))
+            done = self.run_limited(out)
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn("layer-00002.safetensors: was damaged", done.stderr.decode())
+            self.assertIn("went on with 2 of 5 layers", done.stderr.decode())
+            self.assertEqual(files_of(out), whole, name)
+
     @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
     def test_the_smallest_budget_holds_under_a_hard_limit(self):
         whole = self.whole()

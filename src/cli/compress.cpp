@@ -10,84 +10,26 @@
 #include "base/units.h"
 #include "cli/compress_budget.h"
 #include "cli/compress_contract.h"
+#include "cli/compress_dry_run.h"
+#include "cli/compress_notices.h"
 #include "cli/compress_report.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
-#include "compress/estimate.h"
 #include "compress/sequences.h"
 #include "compress/target.h"
 
 namespace octet::cli {
 namespace {
 
-void warn(const Plan& plan, const CompressOptions& options) {
-  for (const std::string& warning : plan.warnings) print_notice("octet: warning: " + warning);
-  if (options.scheme->octet_only) {
-    print_notice(fmt::format("octet: {} is Octet's own (quant_method \"octet\"): other programs do not load it",
-                             options.scheme->name));
-  }
-}
-
-Json json_of(const Plan& plan, const CompressOptions& options) {
-  return {{"scheme", options.scheme->name},
-          {"bytes_before", plan.bytes_before},
-          {"bytes_after", plan.bytes_after},
-          {"layers", plan.modules.size()},
-          {"warnings", plan.warnings}};
-}
-
-std::string size_line(const Plan& plan) {
-  return fmt::format("{} to {} ({:.1f} %)", human_bytes(static_cast<double>(plan.bytes_before)),
-                     human_bytes(static_cast<double>(plan.bytes_after)),
-                     100.0 * static_cast<double>(plan.bytes_after) / static_cast<double>(plan.bytes_before));
-}
-
-// A row for every kind of layer: how many, their shape, and what becomes of them.
-void print_plan(const Plan& plan, double seconds) {
-  struct Row {
-    int count = 0;
-    std::string shape, becomes;
-  };
-  std::map<std::string, Row> rows;
-  for (const ModulePlan& module : plan.modules) {
-    const size_t layer = module.name.find("layers.");
-    const size_t name = layer == std::string::npos ? 0 : module.name.find('.', layer + 7) + 1;
-    Row& row = rows[module.name.substr(name)];
-    ++row.count;
-    row.shape = text_of({module.n, module.k});
-    row.becomes = module.to ? description_of(*module.to) : "BF16";
-  }
-  std::string text;
-  for (const auto& [name, row] : rows) {
-    text += fmt::format("{:<20} {:>4} x {:<16} {}\n", printable(name), row.count, row.shape, row.becomes);
-  }
-  text += fmt::format("{:<20} {}\n{:<20} about {} here\n", "size", size_line(plan), "time", human_seconds(seconds));
-  print(text);
-}
-
-int dry_run(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options, const Common& common) {
-  Threads threads(common.threads);
-  const double seconds = estimate_seconds(checkpoint, plan, options, threads);
-  if (!common.json) {
-    print_plan(plan, seconds);
-    return 0;
-  }
-  Json object = json_of(plan, options);
-  object["dry_run"] = true;
-  object["seconds"] = seconds;
-  print_json(object);
-  return 0;
-}
-
 // What calibration finds, or nothing, said, where a text is of no use.
 Calibration calibrate_for(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                           const CompressOptions& options, const std::string& text, const WorkPlace& work,
                           CompressReport& report, Threads& threads) {
   const bool plain = options.pipeline.plain();
-  const bool used = options.calibration && (!plain || options.needs_calibration() || options.kv_cache_fp8);
+  const bool used = uses_calibration(options);
   const auto admitted = [&](int64_t rows) { return admit(given, checkpoint, plan, options, rows, threads); };
   if (!used && (!given.ram.empty() || !given.report.empty())) admitted(0);
   if (!options.calibration) return {};
@@ -99,10 +41,7 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
   }
   if (plain) return {calibrate(checkpoint, plan, options, text, work.directory, threads, admitted), {}};
   WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads, admitted);
-  if (result.resumed > 0) {
-    print_notice(fmt::format("octet: went on with {} of {} layers that an earlier run had finished", result.resumed,
-                             plan.model.layers));
-  }
+  tell_of_earlier_run(result, plan.model.layers);
   report.smoothing = std::move(result.smoothing);
   report.noise = std::move(result.noise);
   return std::move(result.calibration);
@@ -131,7 +70,7 @@ int compress_model(const CompressArguments& asked, const Common& common) {
   if (given.strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
   if (given.dry_run) {
     warn(plan, options);
-    return dry_run(checkpoint, plan, options, common);
+    return dry_run(given, checkpoint, plan, options, common);
   }
 
   Threads threads(common.threads);
@@ -212,6 +151,16 @@ std::vector<std::string> names_of_matches() {
   return names;
 }
 
+// An empty value would be taken for an option that is not there.
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0) continue;  // a flag
+    option->check([](const std::string& value) {
+      return value.empty() ? std::string("has an empty value: give one, or leave the option out") : std::string();
+    });
+  }
+}
+
 }  // namespace
 
 Run add_compress(CLI::App& app) {
@@ -271,6 +220,7 @@ Run add_compress(CLI::App& app) {
   app.add_flag("--strict", o.strict, "layers that other programs refuse are an error, not a warning");
   app.add_flag("--force", o.force, "replace the output if it is there");
   app.add_flag("--dry-run", o.dry_run, "print what would be done, its size and its time, and write nothing");
+  refuse_empty_values(app);
   app.footer(app.get_footer() + scheme_table());
   return [options](const Common& common) { return compress_model(*options, common); };
 }

@@ -1,6 +1,9 @@
 #include "cli/compress_arguments.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -15,34 +18,6 @@
 
 namespace octet::cli {
 namespace {
-
-// The same result again, whatever the threads and wherever it goes.
-std::string command_of(const CompressArguments& o) {
-  std::string command = "octet compress " + o.model;
-  if (!o.scheme.empty()) command += fmt::format(" --scheme {}", scheme_named(o.scheme).name);
-  if (!o.recipe.empty()) command += " --recipe " + o.recipe;
-  if (!o.calibration.empty()) {
-    command += fmt::format(" --calibration {} --context {} --calibration-tokens {}", o.calibration, o.context,
-                           o.calibration_tokens);
-  }
-  if (!o.algorithm.empty()) command += " --algorithm " + o.algorithm;
-  if (!o.observer.empty()) command += " --observer " + o.observer;
-  for (const std::string& module : o.include) command += " --include " + module;
-  if (o.match != "octet") command += " --match " + o.match;
-  if (o.rounding != "half_even") command += " --rounding " + o.rounding;
-  if (o.seed != 0) command += fmt::format(" --seed {}", o.seed);
-  if (o.narrow_range) command += " --narrow-range";
-  if (o.kv_cache == "fp8") command += " --kv-cache " + o.kv_cache;
-  for (const auto& [option, value] : {std::pair{"--max-ppl-increase", &o.max_ppl_increase},
-                                      {"--max-kl", &o.max_kl},
-                                      {"--max-size", &o.max_size},
-                                      {"--max-latency", &o.max_latency},
-                                      {"--validation", &o.validation},
-                                      {"--report", &o.report}}) {  // they say which part of the text is calibrated on
-    if (!value->empty()) command += fmt::format(" {} {}", option, *value);
-  }
-  return command;
-}
 
 // What the options say, or the best that is known where a calibration text is given and nothing said.
 Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
@@ -72,13 +47,50 @@ void read_recipe_into(const CompressArguments& o, CompressOptions& options) {
 double number_named(const std::string& text, const char* option) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !(number >= 0)) {
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) {
     throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
   }
+  if (number < 0) throw UsageError(fmt::format("{} {}: is negative; give 0 or more", option, printable(text, 40)));
   return number;
 }
 
 }  // namespace
+
+std::string quoted(const std::string& text) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || c >= 0x80 || std::strchr("_-./,:=@%+", c); };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+std::string command_of(const CompressArguments& o) {
+  std::string command = "octet compress " + quoted(o.model);
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) command += fmt::format(" {} {}", option, quoted(value));
+  };
+  add("--scheme", o.scheme.empty() ? "" : std::string(scheme_named(o.scheme).name));
+  add("--recipe", o.recipe);
+  add("--calibration", o.calibration);
+  if (!o.calibration.empty()) {
+    command += fmt::format(" --context {} --calibration-tokens {}", o.context, o.calibration_tokens);
+  }
+  add("--algorithm", o.algorithm);
+  add("--observer", o.observer);
+  for (const std::string& module : o.include) add("--include", module);
+  if (o.match != "octet") add("--match", o.match);
+  if (o.rounding != "half_even") add("--rounding", o.rounding);
+  if (o.seed != 0) command += fmt::format(" --seed {}", o.seed);
+  if (o.narrow_range) command += " --narrow-range";
+  if (o.kv_cache == "fp8") add("--kv-cache", o.kv_cache);
+  add("--max-ppl-increase", o.max_ppl_increase);
+  add("--max-kl", o.max_kl);
+  add("--max-size", o.max_size);
+  add("--max-latency", o.max_latency);
+  add("--validation", o.validation);  // this and the next say which part of the text is calibrated on
+  add("--report", o.report);
+  return command;
+}
 
 CompressOptions compress_options(const CompressArguments& o) {
   if (o.scheme.empty() && o.recipe.empty()) {
@@ -126,9 +138,9 @@ Texts texts_of(const CompressArguments& o) {
     return texts;
   }
   if (texts.calibration.empty()) {
-    throw UsageError(
-        "a contract is verified on a text: give --validation FILE, or --calibration FILE of which the last tenth is "
-        "kept for it");
+    throw UsageError(fmt::format(
+        "{} on a text: give --validation FILE, or --calibration FILE of which the last tenth is kept for it",
+        contract_of(o).empty() ? "--report measures the model before and after" : "a contract is verified"));
   }
   size_t border = texts.calibration.size() / 10 * 9;
   while (border > 0 && (static_cast<unsigned char>(texts.calibration[border]) & 0xC0) == 0x80) --border;

@@ -21,6 +21,10 @@ struct CompressArguments {
 
 /// The scheme that --target runs fastest filled in, or, where one is asked for, whether the target can load it.
 CompressArguments with_target(CompressArguments arguments);
+/// A word of a command line as a shell takes it: 'two words'.
+std::string quoted(const std::string& text);
+/// What makes the same bytes again, whatever the threads and the memory and wherever it goes.
+std::string command_of(const CompressArguments& arguments);
 CompressOptions compress_options(const CompressArguments& arguments);
 Contract contract_of(const CompressArguments& arguments);
 

@@ -27,27 +27,40 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
 
 }  // namespace
 
-int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-              const CompressOptions& options, int64_t rows, Threads& threads) {
+Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+                   const CompressOptions& options, int64_t rows, Threads& threads) {
   const MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
   const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
-  const int64_t held = held_within(given.ram, walk, report, 0, options.activation_bytes);
-  const int64_t peak = std::max(report, held > 0 ? walk.in_memory : walk.spilled);
+  Prediction prediction;
+  prediction.held = held_within(given.ram, walk, report, 0, options.activation_bytes);
+  prediction.peak = std::max(report, prediction.held > 0 ? walk.in_memory : walk.spilled);
+  prediction.seconds = (rows > 0 ? predict_seconds(plan, options, rows, threads) : 0) +
+                       estimate_seconds(checkpoint, plan, options, threads);
+  return prediction;
+}
+
+int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+              const CompressOptions& options, int64_t rows, Threads& threads) {
+  const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads);
   if (rows > 0 && rows < kFewTokens) {
     print_notice(
         fmt::format("octet: warning: the calibration text has only {} tokens: what is fitted to so few may fail "
                     "on others; give some thousands",
                     rows));
   }
-  const double seconds = (rows > 0 ? predict_seconds(plan, options, rows, threads) : 0) +
-                         estimate_seconds(checkpoint, plan, options, threads);
-  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", bytes_text(peak),
-                           held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
-  return held;
+  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", bytes_text(prediction.peak),
+                           prediction.held > 0 ? "" : ", activations in a file", human_seconds(prediction.seconds)));
+  return prediction.held;
 }
 
 int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                        const CompressOptions& options, int64_t rows, Threads& threads) {
+  if (rows < kFewTokens) {
+    print_notice(
+        fmt::format("octet: warning: the validation text has only {} tokens: what holds on so few may not hold on "
+                    "others; give some thousands",
+                    rows));
+  }
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
   const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());
   const MeasuringPrediction measuring = predict_measuring(plan, options, rows, threads.count(), contract_of(given));

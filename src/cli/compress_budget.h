@@ -4,9 +4,18 @@
 
 namespace octet::cli {
 
-/// Prints peak and time before the start: of compressing with `rows` tokens of calibration (0: with none), and of the
-/// report. Returns how many bytes of activations may be held in memory. Throws UsageError naming the smallest budget
+/// What compressing will take, before the start.
+struct Prediction {
+  int64_t peak = 0;  // bytes of anonymous memory
+  int64_t held = 0;  // of activations that may stand in memory
+  double seconds = 0;
+};
+/// With `rows` tokens of calibration (0: with none), and of the report. Throws UsageError naming the smallest budget
 /// where --ram cannot be kept.
+Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+                   const CompressOptions& options, int64_t rows, Threads& threads);
+
+/// Prints a prediction before the start. Returns how many bytes of activations may be held in memory.
 int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
               const CompressOptions& options, int64_t rows, Threads& threads);
 

@@ -9,11 +9,14 @@
 #include "base/progress.h"
 #include "base/units.h"
 #include "cli/compress_budget.h"
+#include "cli/compress_notices.h"
 #include "cli/compress_report.h"
 #include "cli/output.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
+#include "compress/contract_work.h"
 #include "compress/noise_file.h"
+#include "compress/save.h"
 
 namespace octet::cli {
 namespace {
@@ -27,7 +30,7 @@ Json json_of(const Candidate& c, const ContractResult& result) {
     object["perplexity_ratio_95"] = {comparison.ratio_low, comparison.ratio_high};
     object["top1_agreement"] = comparison.top1_agreement;
   }
-  if (c.latency > 0) object["latency_seconds"] = c.latency;
+  object["latency_seconds"] = c.latency > 0 ? Json(c.latency) : Json();
   if (!c.holds) object["miss"] = c.miss;
   return object;
 }
@@ -57,13 +60,54 @@ std::vector<const Scheme*> schemes_of(const CompressArguments& given) {
   return {&scheme};
 }
 
-using Notes = std::map<std::string, LayerNotes>;  // what a report shows of each candidate, by its directory
+// Of the output with every layer made, headers and what is written about it not counted.
+int64_t least_bytes(const Checkpoint& checkpoint, const CompressOptions& base,
+                    const std::vector<const Scheme*>& schemes) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const Scheme* scheme : schemes) {
+    CompressOptions options = base;
+    options.scheme = scheme;
+    least = std::min(least, make_plan(checkpoint, options).bytes_after);
+  }
+  for (const OtherFile& file : other_files(checkpoint)) {
+    if (file.left_out.empty()) least += static_cast<int64_t>(std::filesystem::file_size(file.path));
+  }
+  return least;
+}
+
+int cannot_be_that_small(const CompressOptions& options, int64_t least, const Common& common) {
+  const std::string miss = fmt::format("with every layer made it takes at least {} ({} bytes) of files",
+                                       human_bytes(static_cast<double>(least)), least);
+  if (common.json) {
+    print_json({{"output", options.output.string()},
+                {"contract", {{"holds", false}, {"bytes_at_least", least}, {"miss", miss}}},
+                {"candidates", Json::array()}});
+  }
+  print_notice("octet: the contract cannot be met: " + miss);
+  return 3;
+}
+
+// "0.5" is taken for 50 %: a share that large is said, lest half a per cent was meant.
+void tell_of_share(const CompressArguments& given, const Contract& contract) {
+  constexpr double kLarge = 0.1;
+  if (!contract.max_perplexity_increase || *contract.max_perplexity_increase < kLarge) return;
+  if (given.max_ppl_increase.ends_with('%')) return;
+  print_notice(fmt::format("octet: warning: --max-ppl-increase {0} is {1:g} %; for {0} % give {0}%",
+                           printable(given.max_ppl_increase, 40), 100 * *contract.max_perplexity_increase));
+}
+
+using Notes = std::map<std::string, LayerNotes>;  // what a report shows of each candidate, by the name of its directory
 
 // Makes one candidate after the other.
 class Maker {
  public:
   Maker(const Checkpoint& checkpoint, const std::string& text, Notes& notes, Threads& threads)
       : checkpoint_(checkpoint), text_(text), notes_(notes), threads_(threads) {}
+
+  // What a report shows of a candidate that an earlier run made.
+  void take_up(const CompressOptions& candidate) const {
+    notes_[candidate.output.filename().string()] = read_notes(notes_file(candidate));
+  }
 
   void make(const CompressOptions& candidate) const {
     const Plan plan = make_plan(checkpoint_, candidate);
@@ -72,12 +116,20 @@ class Maker {
   }
 
  private:
+  static std::filesystem::path notes_file(const CompressOptions& candidate) {
+    std::filesystem::path file = candidate.output;
+    return file += ".json";
+  }
+
   Calibration calibration_of(const Plan& plan, const CompressOptions& candidate, const WorkPlace& work) const {
     if (candidate.pipeline.plain() && !candidate.needs_calibration() && !candidate.kv_cache_fp8) return {};
     if (candidate.pipeline.plain())
       return {calibrate(checkpoint_, plan, candidate, text_, work.directory, threads_), {}};
     WalkResult walked = walk_layers(checkpoint_, plan, candidate, text_, work, threads_);
-    notes_[candidate.output.string()] = {std::move(walked.smoothing), std::move(walked.noise)};
+    tell_of_earlier_run(walked, plan.model.layers);
+    LayerNotes& notes = notes_[candidate.output.filename().string()];
+    notes = {std::move(walked.smoothing), std::move(walked.noise)};
+    if (candidate.watch_noise) write_notes(notes_file(candidate), notes);
     return std::move(walked.calibration);
   }
 
@@ -92,6 +144,7 @@ class Maker {
 int compress_by_contract(const CompressArguments& given, const Common& common) {
   const Contract contract = contract_of(given);
   check(given, contract);
+  tell_of_share(given, contract);
   const std::vector<const Scheme*> schemes = schemes_of(given);
   PeakMemory memory;
   CompressArguments arguments = given;
@@ -99,7 +152,12 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   const Texts texts = texts_of(given);
   Threads threads(common.threads);
   CompressOptions base = compress_options(arguments);
+  base.command = command_of(given);
   const Checkpoint checkpoint = Checkpoint::open(base.model);
+  if (contract.max_bytes) {
+    const int64_t least = least_bytes(checkpoint, base, schemes);
+    if (least > *contract.max_bytes) return cannot_be_that_small(base, least, common);
+  }
   const std::vector<int32_t> tokens = Tokenizer::load(base.model).encode(texts.validation);
   if (tokens.empty()) fail("the validation text is empty: there is nothing to verify the contract on");
   base.activation_bytes = admit_contract(given, checkpoint, make_plan(checkpoint, base), base,
@@ -110,12 +168,13 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   const ContractResult result =
       fulfil({checkpoint, base, schemes, contract, tokens, [&](const CompressOptions& c) { maker.make(c); },
+              [&](const CompressOptions& c) { maker.take_up(c); },
               [](const std::string& line) { print_notice("octet: " + line); }},
              threads);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const Candidate& chosen = result.candidates.at(result.chosen);
   if (!given.report.empty() && result.holds()) {
-    LayerNotes& of_chosen = notes[fmt::format("{}.candidate-{}", base.output.string(), chosen.kept)];
+    LayerNotes& of_chosen = notes[candidate_name(chosen.kept)];
     report.smoothing = std::move(of_chosen.smoothing);
     report.noise = std::move(of_chosen.noise);
     report.bytes_before = checkpoint.bytes();
@@ -132,9 +191,11 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
     object["peak_rss_bytes"] = peak_rss_bytes();
     print_json(object);
   } else if (result.holds()) {
-    print(fmt::format("{}: {}, {} of {} units stay wide, perplexity at most {:+.3f} %, KL divergence {:.2e}\n",
-                      printable(base.output.string()), human_bytes(static_cast<double>(chosen.bytes)), chosen.kept,
-                      result.units.size(), 100 * (chosen.comparison.ratio_high - 1), chosen.comparison.mean_kl));
+    const std::string latency = contract.max_latency ? ", a token takes " + human_seconds(chosen.latency) : "";
+    print(
+        fmt::format("{}: {} of files, {} of {} units stay wide, perplexity at most {:+.3f} %, KL divergence {:.2e}{}\n",
+                    printable(base.output.string()), human_bytes(static_cast<double>(chosen.bytes)), chosen.kept,
+                    result.units.size(), 100 * (chosen.comparison.ratio_high - 1), chosen.comparison.mean_kl, latency));
   }
   if (result.holds()) return 0;
   print_notice(fmt::format("octet: the contract cannot be met; nearest, with {} of {} units wide, {}", chosen.kept,

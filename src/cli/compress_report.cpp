@@ -216,6 +216,23 @@ void add_activations(Page& page, const CompressReport& r) {
   page.table(table, "The channels that stand out most.");
 }
 
+// Ends of lines and tabs as signs, and blanks too where there is nothing else: a cell would look empty.
+std::string visible(const std::string& text, bool is_token) {
+  const bool blank = is_token && text.find_first_not_of(" \n\r\t") == std::string::npos;
+  std::string result;
+  for (const char c : text) {
+    if (c == '\n')
+      result += is_token ? "\u21b5" : "\u21b5 ";
+    else if (c == '\t')
+      result += "\u21e5";
+    else if (c == ' ' && blank)
+      result += "\u2423";
+    else
+      result += c;
+  }
+  return result;
+}
+
 // Whether another model is no larger and no farther away, and better in one of them.
 bool beaten(const CompressReport& r, const Candidate& c) {
   return std::any_of(r.candidates.begin(), r.candidates.end(), [&](const Candidate& other) {
@@ -260,8 +277,8 @@ void add_worst(Page& page, const CompressReport& r) {
   page.heading("The tokens that changed most");
   Table table{{"after this text", "token", "KL", "nats before", "nats after"}, {}};
   for (const CompressReport::Token& t : r.worst) {
-    table.rows.push_back(
-        {t.before, t.text, three_digits(t.kl), fmt::format("{:.3f}", t.baseline_nll), fmt::format("{:.3f}", t.nll)});
+    table.rows.push_back({visible(t.before, false), visible(t.text, true), three_digits(t.kl),
+                          fmt::format("{:.3f}", t.baseline_nll), fmt::format("{:.3f}", t.nll)});
   }
   page.table(table, "Positions at which the distribution of the next token moved farthest.");
 }
@@ -297,7 +314,8 @@ std::vector<CompressReport::Token> worst_tokens(const Comparison& comparison, co
 }
 
 std::string compress_report(const CompressReport& r) {
-  Page page("Compression of " + r.model, fmt::format("to {} by {}", r.scheme, r.algorithm));
+  Page page("Compression of " + r.model,
+            fmt::format("to {} by {}", r.scheme, r.algorithm == "default" ? "the default algorithm" : r.algorithm));
   add_key_numbers(page, r);
   page.heading("Before and after");
   add_side_by_side(page, r);
@@ -307,7 +325,7 @@ std::string compress_report(const CompressReport& r) {
   add_front(page, r);
   add_worst(page, r);
   page.heading("How to repeat it");
-  page.quote(r.command + " -o " + r.output, "octet " OCTET_VERSION);
+  page.quote(r.command, "octet " OCTET_VERSION);
   return page.html();
 }
 

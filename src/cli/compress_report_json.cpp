@@ -69,7 +69,7 @@ Json compress_report_json(const CompressReport& r) {
                                   {"bytes", candidate.bytes},
                                   {"kl_divergence", candidate.comparison.mean_kl},
                                   {"perplexity_ratio", candidate.comparison.ratio},
-                                  {"latency_seconds", candidate.latency},
+                                  {"latency_seconds", candidate.latency > 0 ? Json(candidate.latency) : Json()},
                                   {"predicted_tokens_per_second", finite(predicted_speed(r, candidate))},
                                   {"holds", candidate.holds}});
   }

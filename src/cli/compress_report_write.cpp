@@ -8,6 +8,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "compress/estimate.h"
+#include "compress/modules.h"
 #include "compress/plan.h"
 
 namespace octet::cli {
@@ -52,6 +53,7 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
   options.force = true;  // the output is there by now
   const std::string where = (after.directory() / "config.json").string();
   options.groups = read_quantization_config(parse_json(after.config_text(), where), where);
+  if (!report.candidates.empty() && options.groups) report.scheme = schemes_text(*options.groups);
   if (!options.groups) options = asked;
   const Plan plan = make_plan(before, options);
   report.modules = plan.modules.size();
@@ -74,6 +76,12 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
 }  // namespace
 
 void check_report(const std::string& file) {
+  if (file.empty()) return;
+  const std::string extension = std::filesystem::path(file).extension().string();
+  if (extension != ".html" && extension != ".htm") {
+    throw UsageError(fmt::format("--report {}: the report is a page: give a FILE.html", printable(file)));
+  }
+  if (std::filesystem::is_directory(file)) fail("{}: is a directory; the report is a file", printable(file));
   const auto folder = std::filesystem::path(file).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder)) {
     fail("{}: there is no such directory for the report", printable(folder.string()));
@@ -107,11 +115,12 @@ void write_report(const CompressArguments& given, const CompressOptions& options
   report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
   report.model = given.model;
   report.output = given.output;
-  report.scheme = given.recipe.empty() ? std::string(options.scheme->name) : "the recipe " + given.recipe;
+  if (given.recipe.empty() && report.scheme.empty()) report.scheme = options.scheme->name;
+  if (!given.recipe.empty()) report.scheme = "the recipe " + given.recipe;
   report.algorithm = given.recipe.empty()
                          ? given.algorithm.empty() ? options.pipeline.plain() ? "rtn" : "default" : given.algorithm
                          : "its modifiers";
-  report.command = options.command;
+  report.command = options.command + " -o " + quoted(given.output);
   report.validation = given.validation.empty() ? "the last tenth of " + given.calibration : given.validation;
   write_file_atomically(given.report, compress_report(report));
   write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),

@@ -73,6 +73,7 @@ int diff(const Options& options, const Common& common) {
 
 Run add_diff(CLI::App& app) {
   const auto options = std::make_shared<Options>();
+  app.footer(app.get_footer() + "\n\nThe exit status is 0 whether they differ or not; --json says \"same\".");
   app.add_option("A", options->first, "a model's directory")->required();
   app.add_option("B", options->second, "another's")->required();
   return [options](const Common& common) { return diff(*options, common); };

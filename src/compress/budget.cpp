@@ -7,6 +7,8 @@
 #include "base/units.h"
 #include "compress/layerwise.h"
 #include "kernels/gemm/gemm.h"
+#include "quant/rounding/learned.h"
+#include "quant/scale.h"
 
 namespace octet {
 namespace {
@@ -116,6 +118,45 @@ double seconds_of_product(Format format, Threads& threads) {
   return best / (2.0 * kSize * kSize * kSize);
 }
 
+// Seconds of one thread, measured; none of them depends on the processor's products.
+constexpr double kLearnNumber = 3.0e-8;   // one iteration of learned rounding
+constexpr double kKlOfScale = 1.2e-3;     // of a scale's numbers: 121 thresholds of up to 2048 bins
+constexpr double kCodebook = 0.1;         // of a matrix: dynamic programming
+constexpr double kCodebookNumber = 3e-8;  // Lloyd's steps, and the codes
+
+double sets_of(const ModulePlan& module) {
+  const Shape shape = scale_shape(*module.to->weights, module.n, module.k);
+  return static_cast<double>(elements_of(shape));
+}
+
+// Ranges and codes of all matrices; `product`: seconds of a multiplication and an addition, on all threads.
+double seconds_of_making(const Plan& plan, const CompressOptions& options, const Sizes& s, double product,
+                         int threads) {
+  const Pipeline& p = options.pipeline;
+  const auto d = [](int64_t x) { return static_cast<double>(x); };
+  double alone = 0, together = 0;
+  for (const ModulePlan& module : plan.modules) {
+    if (!module.to) continue;
+    const double numbers = d(module.n) * d(module.k), columns = numbers * d(module.k);
+    if (p.weights->name == "kl") alone += sets_of(module) * kKlOfScale;
+    if (module.to->weights->format == Format::CODEBOOK) together += kCodebook, alone += numbers * kCodebookNumber;
+    if (p.rounding == RoundingAlgorithm::learned) {
+      const double iterations = LearnedRoundingOptions().iterations;
+      alone += iterations * numbers * kLearnNumber;
+      together += iterations * 2 * columns * product;
+    }
+    if (p.rounding == RoundingAlgorithm::gptq) {
+      const double trials = 1 + std::clamp(8192.0 / d(module.k), 2.0, 64.0);
+      together += (columns * trials + 2 * columns) * product * 1.6 + numbers * trials * 1.2e-8;
+    }
+  }
+  if (p.rounding == RoundingAlgorithm::gptq) {
+    for (const int64_t k : {s.hidden, s.attention, s.hidden, s.intermediate})
+      together += d(plan.model.layers) * d(k) * d(k) * d(k) / 3 * product * 1.3;
+  }
+  return alone / threads + together;
+}
+
 }  // namespace
 
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads) {
@@ -175,20 +216,9 @@ double predict_seconds(const Plan& plan, const CompressOptions& options, int64_t
       options.kv_cache_fp8 || options.include_head ? 2 : 2 - 1 / layers;  // watched, and as it was made
   const double forward = passes * 2 * d(s.parameters) * d(rows) * narrow;
   const double hessians = has_hessians(p) ? 1.25 * d(s.squares()) * d(rows) * narrow : 0;
-  double rounding = 0;
-  if (p.rounding == RoundingAlgorithm::gptq) {
-    for (const ModulePlan& module : plan.modules) {
-      if (!module.to || module.name.find("layers.0.") == std::string::npos) continue;
-      const double columns = d(module.n) * d(module.k) * d(module.k);
-      const double trials = 1 + std::clamp(8192.0 / d(module.k), 2.0, 64.0);
-      rounding += (columns * trials + 2 * columns) * wide * 1.6 + d(module.n) * d(module.k) * trials * 1.2e-8;
-    }
-    for (const int64_t k : {s.hidden, s.attention, s.hidden, s.intermediate})
-      rounding += d(k) * d(k) * d(k) / 3 * wide * 1.3;
-  }
   const double smoothing =
       p.smoothing ? 14 * d(s.parameters) * (2 * 256 * narrow + 8e-9) + 160 * d(s.parameters) * 2e-9 : 0;
-  return layers * (forward + hessians + rounding + smoothing);
+  return layers * (forward + hessians + smoothing) + seconds_of_making(plan, options, s, wide, threads.count());
 }
 
 }  // namespace octet

@@ -2,6 +2,7 @@
 
 #include "compress/compress_for_tests.h"
 #include "compress/matrix_source.h"
+#include "compress/modules.h"
 #include "quant/quantize.h"
 
 namespace octet {
@@ -402,6 +403,35 @@ TEST(Plan, NamesEveryTensorOfTheModelThatIsMissing) {
                    {"holds no tensor", tensors[missing].first});
     }
   }
+}
+
+TEST(Plan, RefusesToCompressNothing) {
+  const TinyModel model;
+  CompressOptions options = model.options("W8A8");
+  options.groups = wanted_groups(options);
+  options.groups->ignore = {"re:.*"};
+  options.recipe = "r.yaml";
+  const Checkpoint checkpoint = Checkpoint::open(model.path());
+  expect_error([&] { make_plan(checkpoint, options); }, {"r.yaml", "no layer is left to compress"});
+}
+
+TEST(Plan, WarnsOfLayersThatConfigDoesNotCount) {
+  const TinyModel model;
+  Json config = config_of(model.path());
+  config["num_hidden_layers"] = 1;
+  write_bytes(model.path() / "config.json", config.dump());
+  const Plan plan = make_plan(Checkpoint::open(model.path()), model.options("W8A8"));
+  ASSERT_EQ(plan.warnings.size(), 1u);
+  EXPECT_NE(plan.warnings[0].find("num_hidden_layers is 1, but tensors of layer 1 are stored"), std::string::npos);
+}
+
+TEST(Plan, NamesTheSizeOfARecipesGroupThatDoesNotDivide) {
+  const TinyModel model;
+  CompressOptions options = model.options("W8A8");
+  options.groups = QuantizationConfig{};
+  options.groups->groups.push_back({{"Linear"}, per_group(Format::INT8, 7), std::nullopt, Storage::pack_quantized});
+  const Plan plan = make_plan(Checkpoint::open(model.path()), options);
+  EXPECT_NE(plan.ragged.find("is not a multiple of 7"), std::string::npos) << plan.ragged;
 }
 
 TEST(Plan, RefusesAnOutputInTheModelOrAroundIt) {

@@ -4,7 +4,11 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/output.h"
+#include "base/sha256.h"
 #include "base/units.h"
+#include "compress/contract_work.h"
+#include "compress/identity.h"
 #include "compress/modules.h"
 #include "eval/speed.h"
 #include "run/model.h"
@@ -21,16 +25,18 @@ constexpr int64_t kDecodedTokens = 32;
 std::pair<double, std::string_view> number_and_unit(const std::string& text, const char* option) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || !(number >= 0) || !std::isfinite(number)) {
+  if (error != std::errc() || !std::isfinite(number)) {
     throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
   }
+  if (number < 0) throw UsageError(fmt::format("{} {}: is negative; give 0 or more", option, printable(text, 40)));
   return {number, std::string_view(end, static_cast<size_t>(text.data() + text.size() - end))};
 }
 
 class Search {
  public:
-  Search(const ContractTask& task, const fs::path& place, Threads& threads)
+  Search(const ContractTask& task, const ContractWork& work, const fs::path& place, Threads& threads)
       : task_(task),
+        work_(work),
         place_(place),
         threads_(threads),
         ctx_(threads),
@@ -43,7 +49,6 @@ class Search {
   ContractResult run() {
     measure();
     search(!task_.contract.about_quality());
-    if (result_.holds()) keep_chosen();
     return std::move(result_);
   }
 
@@ -55,10 +60,16 @@ class Search {
   }
 
   void measure() {
-    const Plan plan = make_plan(task_.checkpoint, task_.options);
-    result_.units =
-        measure_sensitivities(ctx_, task_.checkpoint, plan, task_.options, task_.schemes,
-                              {sequences_, task_.validation, *baseline_, baseline_end_}, place_, task_.tell);
+    if (auto known = work_.sensitivities(task_.schemes)) {
+      task_.tell("went on with the sensitivities that an earlier run had measured");
+      result_.units = std::move(*known);
+    } else {
+      const Plan plan = make_plan(task_.checkpoint, task_.options);
+      result_.units =
+          measure_sensitivities(ctx_, task_.checkpoint, plan, task_.options, task_.schemes,
+                                {sequences_, task_.validation, *baseline_, baseline_end_}, place_, task_.tell);
+      work_.keep(result_.units);
+    }
     if (result_.units.empty()) fail("{}: has no layers to compress", printable(task_.options.model.string()));
     std::stable_sort(result_.units.begin(), result_.units.end(), [](const Sensitivity& a, const Sensitivity& b) {
       return a.kl * static_cast<double>(b.bytes_saved) > b.kl * static_cast<double>(a.bytes_saved);
@@ -112,15 +123,9 @@ class Search {
     return worst;
   }
 
-  fs::path place_of(size_t kept) const {
-    fs::path path = task_.options.output;
-    path += fmt::format(".candidate-{}", kept);
-    return path;
-  }
-
   CompressOptions options_of(size_t kept) const {
     CompressOptions options = task_.options;
-    options.output = place_of(kept);
+    options.output = work_.candidate(kept);
     options.force = true;
     QuantizationConfig groups;
     for (const Scheme* scheme : task_.schemes) {
@@ -151,18 +156,29 @@ class Search {
       return result_.candidates.back();
     }
     const CompressOptions options = options_of(kept);
-    task_.make(options);
+    make_or_take_up(kept, options);
     candidate.bytes = bytes_of_directory(options.output);
     candidate.comparison = compare_with_baseline(options);
     if (task_.contract.max_latency) candidate.latency = latency_of(options.output);
     judge(candidate);
-    task_.tell(
-        fmt::format("{} of {} units stay wide: {}, perplexity {:+.3f} % (at most {:+.3f} %), KL divergence {:.2e}: {}",
-                    kept, result_.units.size(), human_bytes(static_cast<double>(candidate.bytes)),
-                    100 * (candidate.comparison.ratio - 1), 100 * (candidate.comparison.ratio_high - 1),
-                    candidate.comparison.mean_kl, candidate.holds ? "holds" : candidate.miss));
+    const std::string latency = task_.contract.max_latency ? ", a token takes " + human_seconds(candidate.latency) : "";
+    task_.tell(fmt::format(
+        "{} of {} units stay wide: {} of files, perplexity {:+.3f} % (at most {:+.3f} %), KL divergence {:.2e}{}: {}",
+        kept, result_.units.size(), human_bytes(static_cast<double>(candidate.bytes)),
+        100 * (candidate.comparison.ratio - 1), 100 * (candidate.comparison.ratio_high - 1),
+        candidate.comparison.mean_kl, latency, candidate.holds ? "holds" : candidate.miss));
     result_.candidates.push_back(std::move(candidate));
     return result_.candidates.back();
+  }
+
+  void make_or_take_up(size_t kept, const CompressOptions& options) {
+    if (work_.has_candidate(kept)) {
+      task_.tell(fmt::format("went on with the model with {} wide units that an earlier run had made", kept));
+      if (task_.take_up) task_.take_up(options);
+      return;
+    }
+    task_.make(options);
+    work_.keep_candidate(kept);
   }
 
   Comparison compare_with_baseline(const CompressOptions& made) {
@@ -186,7 +202,9 @@ class Search {
   void judge(Candidate& c) const {
     const Contract& contract = task_.contract;
     const double increase = c.comparison.ratio_high - 1;
-    if (contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) {
+    if (!std::isfinite(increase) || !std::isfinite(c.comparison.mean_kl)) {
+      c.miss = "its logits are NaN or infinite on the validation text";
+    } else if (contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) {
       c.miss = fmt::format("perplexity rises by up to {:.3f} %", 100 * increase);
     } else if (contract.max_kl && c.comparison.mean_kl > *contract.max_kl) {
       c.miss = fmt::format("the KL divergence is {:.3e}", c.comparison.mean_kl);
@@ -196,8 +214,8 @@ class Search {
       c.miss = fmt::format("a token takes {}", human_seconds(c.latency));
     }
     c.holds = c.miss.empty();
-    c.keeps_quality = !(contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) &&
-                      !(contract.max_kl && c.comparison.mean_kl > *contract.max_kl);
+    c.keeps_quality = (!contract.max_perplexity_increase || increase <= *contract.max_perplexity_increase) &&
+                      (!contract.max_kl || c.comparison.mean_kl <= *contract.max_kl);
   }
 
   static int64_t bytes_of_directory(const fs::path& directory) {
@@ -208,15 +226,8 @@ class Search {
     return bytes;
   }
 
-  // The candidates go, the chosen one takes its name.
-  void keep_chosen() {
-    const size_t kept = result_.candidates[result_.chosen].kept;
-    const fs::path& output = task_.options.output;
-    if (task_.options.force) fs::remove_all(output);
-    fs::rename(place_of(kept), output);
-  }
-
   const ContractTask& task_;
+  const ContractWork& work_;
   const fs::path& place_;
   Threads& threads_;
   Context ctx_;
@@ -228,21 +239,22 @@ class Search {
   ContractResult result_;
 };
 
-// Whatever ends the search, no candidate stays behind.
-struct Cleaner {
-  fs::path output;
-  ~Cleaner() { clean(); }
-  void clean() const {
-    std::error_code error;
-    const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
-    const std::string prefix = output.filename().string() + ".candidate-";
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
-      if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
-    }
-    for (const fs::path& path : found) fs::remove_all(path, error);
+std::string identity_of_search(const ContractTask& task) {
+  std::string more = "contract";
+  for (const Scheme* scheme : task.schemes) more += fmt::format(" {}", scheme->name);
+  Sha256 tokens;
+  tokens.update(std::as_bytes(std::span(task.validation)));
+  more += " " + tokens.hex();
+  return identity_of(task.checkpoint, task.options, hashes_of_inputs(task.checkpoint, task.options, false), more);
+}
+
+// The candidates go, the chosen one takes the output's name.
+void keep_chosen(const fs::path& candidate, OutputDirectory& output) {
+  for (const auto& entry : fs::directory_iterator(candidate)) {
+    fs::rename(entry.path(), output.path() / entry.path().filename());
   }
-};
+  output.commit();
+}
 
 }  // namespace
 
@@ -273,14 +285,17 @@ double seconds_named(const std::string& text) {
 }
 
 ContractResult fulfil(const ContractTask& task, Threads& threads) {
-  const Cleaner cleaner{task.options.output};
-  if (fs::exists(task.options.output) && !task.options.force) {
-    fail("{}: exists already; give another name, or --force to replace it", printable(task.options.output.string()));
-  }
-  fs::path place = task.options.output;
-  place += ".candidate-rows";
-  fs::create_directories(place);
-  return Search(task, place, threads).run();
+  OutputDirectory output(task.options.output, task.options.force, true);
+  const ContractWork work(output.work(), identity_of_search(task));
+  const fs::path rows = output.path() / "rows";
+  fs::create_directory(rows);
+  const ContractResult result = Search(task, work, rows, threads).run();
+  fs::remove_all(rows);
+  if (result.holds())
+    keep_chosen(work.candidate(result.candidates[result.chosen].kept), output);
+  else
+    work.clear();
+  return result;
 }
 
 }  // namespace octet

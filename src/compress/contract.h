@@ -51,16 +51,18 @@ struct ContractTask {
   CompressOptions options;             // of one run; its groups and output are set for each candidate
   std::vector<const Scheme*> schemes;  // that a layer may get
   Contract contract;
-  std::vector<int32_t> validation;                   // tokens, never calibrated on
-  std::function<void(const CompressOptions&)> make;  // compresses into options.output
-  std::function<void(const std::string&)> tell;      // one line a step
+  std::vector<int32_t> validation;                      // tokens, never calibrated on
+  std::function<void(const CompressOptions&)> make;     // compresses into options.output
+  std::function<void(const CompressOptions&)> take_up;  // told of what an earlier run had made there
+  std::function<void(const std::string&)> tell;         // one line a step
 };
 
 /// No model is in memory as a whole: texts go through layers one at a time, their rows stand in files beside the
 /// output. Only a latency is measured on the whole compressed model. Measures what each unit costs (one at a time, on a
 /// part of the validation text), orders them by KL divergence a byte saved, and searches how many of the worst have to
 /// stay wide: as few as keep the quality, or as many as the size and the latency allow. Every answer is a model that
-/// was made and measured on all of the text. The chosen one stands in options.output, unless none holds.
+/// was made and measured on all of the text. The chosen one stands in options.output, unless none holds. Meanwhile
+/// OUT.part is locked, and keeps what a run that is killed had found: the same search goes on there.
 ContractResult fulfil(const ContractTask& task, Threads& threads);
 
 }  // namespace octet

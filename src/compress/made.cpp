@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "compress/work_file.h"
 
 namespace octet {
 namespace {
@@ -37,6 +38,7 @@ void write_made(const std::filesystem::path& path, const MadeLayer& layer) {
   SafetensorsWriter writer(beside, infos);
   for (const auto& [name, tensor] : parts) writer.write(tensor.raw(), static_cast<size_t>(tensor.bytes()));
   writer.finish(true);
+  seal(path, beside);  // before the name: what has it is sealed
   std::filesystem::rename(beside, path);
 }
 

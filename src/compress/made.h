@@ -17,7 +17,7 @@ struct MadeLayer {
   std::vector<std::pair<std::string, Tensor>> tensors;   // float: norms, biases, matrices that were transformed
 };
 
-/// Writes a layer so that the file is whole or absent.
+/// Writes a layer so that the file is whole and sealed (work_file.h), or absent.
 void write_made(const std::filesystem::path& path, const MadeLayer& layer);
 
 /// Everything that was made, by name: views of mapped files.

@@ -82,30 +82,21 @@ std::string layer_list(const std::vector<const ModulePlan*>& modules) {
   return text;
 }
 
-// The preset that a group is, for messages; of a recipe's own groups the recipe's name.
-const Scheme& scheme_of(const ConfigGroup& group, const CompressOptions& options) {
-  for (const Scheme& scheme : kSchemes) {
-    if (scheme.weights == group.weights && scheme.activations == group.activations && scheme.storage == group.storage) {
-      return scheme;
-    }
-  }
-  return *options.scheme;
-}
-
-std::string ragged_warning(const Scheme& scheme, const std::vector<const ModulePlan*>& ragged, bool per_channel) {
+std::string ragged_warning(const ConfigGroup& of, const Scheme& scheme, const std::vector<const ModulePlan*>& ragged,
+                           bool per_channel) {
   const std::string layers = layer_list(ragged);
-  const int group = scheme.weights->group;
+  const int group = of.weights->group;
   if (per_channel) {
     return fmt::format(
         "{}: the width of {} is not a multiple of {}, and vLLM refuses shorter groups; they get one scale a channel, "
         "in a config group of their own",
         scheme.name, layers, group);
   }
-  const std::string extent =
-      scheme.weights->block_rows ? fmt::format("blocks of {0}x{0}", group) : fmt::format("groups of {}", group);
-  const char* who = scheme.octet_only    ? "only Octet reads this scheme at all"
-                    : scheme.activations ? "vLLM refuses these layers, and Transformers cannot run them"
-                                         : "vLLM and compressed-tensors refuse these layers";
+  const std::string extent = of.weights->block_rows ? fmt::format("blocks of {}x{}", of.weights->block_rows, group)
+                                                    : fmt::format("groups of {}", group);
+  const char* who = scheme.octet_only ? "only Octet reads this scheme at all"
+                    : of.activations  ? "vLLM refuses these layers, and Transformers cannot run them"
+                                      : "vLLM and compressed-tensors refuse these layers";
   return fmt::format("{}: {} do not divide into {} and end in a shorter one; {}", scheme.name, layers, extent, who);
 }
 
@@ -121,7 +112,8 @@ void assign_group(const CompressOptions& options, Plan& plan, size_t index) {
   }
   const bool falls_back = group.storage == Storage::pack_quantized && !ragged.empty();
   if (!ragged.empty()) {
-    plan.ragged = ragged_warning(scheme_of(group, options), ragged, falls_back);
+    const Scheme* preset = preset_of(group);  // of a recipe's own groups the recipe is spoken of
+    plan.ragged = ragged_warning(group, preset ? *preset : *options.scheme, ragged, falls_back);
     plan.warnings.push_back(plan.ragged);
   }
   if (falls_back) {
@@ -149,6 +141,25 @@ void warn_of_split_layers(Plan& plan) {
 }
 
 }  // namespace
+
+const Scheme* preset_of(const ConfigGroup& group) {
+  for (const Scheme& scheme : kSchemes) {
+    if (scheme.weights == group.weights && scheme.activations == group.activations && scheme.storage == group.storage) {
+      return &scheme;
+    }
+  }
+  return nullptr;
+}
+
+std::string schemes_text(const QuantizationConfig& config) {
+  std::string text;
+  for (const ConfigGroup& group : config.groups) {
+    const Scheme* preset = preset_of(group);
+    const std::string name(preset ? preset->name : "a scheme of its own");
+    if (text.find(name) == std::string::npos) text += (text.empty() ? "" : " and ") + name;
+  }
+  return text;
+}
 
 std::string fused_name(const std::string& module) {
   const size_t dot = module.rfind('.') + 1;

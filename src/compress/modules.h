@@ -17,6 +17,11 @@ std::string fused_name(const std::string& module);
 /// The config groups that the options ask for; none for UNQUANTIZED.
 QuantizationConfig wanted_groups(const CompressOptions& options);
 
+/// The preset that a config group is, or nullptr.
+const Scheme* preset_of(const ConfigGroup& group);
+/// "W8A8 and FP8_DYNAMIC": what the groups are, each once.
+std::string schemes_text(const QuantizationConfig& config);
+
 /// Fills plan.modules: the linear modules that are quantized before or will be after, in the model's order, their
 /// shapes checked against config.json.
 void plan_modules(const Checkpoint& checkpoint, const CompressOptions& options, Plan& plan);

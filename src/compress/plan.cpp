@@ -1,5 +1,6 @@
 #include "compress/plan.h"
 
+#include <charconv>
 #include <set>
 
 #include "base/error.h"
@@ -162,6 +163,40 @@ void check_places(const CompressOptions& options) {
   }
 }
 
+// What asks for a calibration text, as the subject of a sentence.
+std::string watcher_of(const CompressOptions& options) {
+  if (!options.recipe.empty()) return printable(options.recipe) + ": its modifiers watch";
+  const Pipeline& p = options.pipeline;
+  const bool by_range = !p.rotation && !p.smoothing && p.rounding == RoundingAlgorithm::nearest && !p.bias_correction;
+  const bool observed = by_range && p.weights == p.inputs;
+  return observed ? fmt::format("--observer {} watches", p.weights->name) : std::string("--algorithm watches");
+}
+
+// Layers that config.json does not count are carried along as they are.
+void warn_of_more_layers(const Checkpoint& checkpoint, const std::string& where, Plan& plan) {
+  constexpr std::string_view kLayers = "model.layers.";
+  for (const std::string& name : checkpoint.names()) {
+    int64_t layer = -1;
+    const bool of_layer = name.starts_with(kLayers);
+    if (of_layer) std::from_chars(name.data() + kLayers.size(), name.data() + name.size(), layer);
+    if (layer < plan.model.layers) continue;
+    plan.warnings.push_back(
+        fmt::format("{}: num_hidden_layers is {}, but tensors of layer {} are stored; what is "
+                    "above is copied as it is",
+                    where, plan.model.layers, layer));
+    return;
+  }
+}
+
+// A recipe whose targets are all ignored would make a "compressed" model of which nothing is.
+void check_something_is_made(const CompressOptions& options, const Plan& plan) {
+  if (!options.groups && !options.scheme->weights) return;
+  const bool any = std::any_of(plan.modules.begin(), plan.modules.end(), [](const ModulePlan& m) { return m.to; });
+  if (any) return;
+  fail("{}: no layer is left to compress: its targets are all ignored",
+       options.recipe.empty() ? "the config groups" : printable(options.recipe));
+}
+
 void check_options(const CompressOptions& options) {
   check_places(options);
   const Scheme& scheme = *options.scheme;
@@ -185,8 +220,8 @@ void check_options(const CompressOptions& options) {
   }
   if (options.calibration) return;
   if (!options.pipeline.plain()) {
-    throw UsageError(
-        "--algorithm watches what the layers are given: give a text to watch it on with --calibration FILE");
+    throw UsageError(fmt::format("{} what the layers are given: give a text to watch it on with --calibration FILE",
+                                 watcher_of(options)));
   }
   if (options.needs_calibration()) {
     throw UsageError(fmt::format(
@@ -235,7 +270,9 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   if (plan.model.tied && checkpoint.has(std::string(kHead) + ".weight")) {
     plan.warnings.push_back(fmt::format("{}: tie_word_embeddings is true, so the stored lm_head is not used", where));
   }
+  warn_of_more_layers(checkpoint, printable(where), plan);
   assign_groups(options, plan);
+  check_something_is_made(options, plan);
   if (plan.output) {
     plan.output->kv_cache = plan.input ? plan.input->kv_cache : std::nullopt;
     if (options.kv_cache_fp8) plan.output->kv_cache = per_tensor(Format::E4M3);

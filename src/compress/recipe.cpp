@@ -25,6 +25,9 @@ constexpr std::string_view kPassedOverWhole[] = {"max_chunk_memory",
                                                  "index",
                                                  "group",
                                                  "bypass_divisibility_checks"};
+const std::vector<std::string> kModifiers = {"QuantizationModifier",  "GPTQModifier",      "SmoothQuantModifier",
+                                             "AWQModifier",           "SpinQuantModifier", "AdaRoundModifier",
+                                             "BiasCorrectionModifier"};
 // Of llm-compressor.
 constexpr std::string_view kLacking[] = {"SparseGPTModifier",
                                          "WandaPruningModifier",
@@ -113,17 +116,21 @@ class RecipeReader {
     }
     if (contains(kLacking, m.name))
       fail("{}: Octet has no such modifier; take it out, or run it elsewhere first", m.where);
-    fail("{}: is no modifier that is known", m.where);
+    fail("{}: is no modifier that is known; close to it are {}", m.where, close_names(m.name, kModifiers));
   }
 
   // Fields that are not known could change the result.
-  void check(const Modifier& m, std::initializer_list<std::string_view> known) {
+  void check(const Modifier& m, const std::vector<std::string_view>& known) {
     for (const auto& [key, value] : m.fields.items()) {
       if (contains(known, key)) continue;
       const bool steers = contains(kPassedOverWhole, key) ||
                           std::any_of(std::begin(kPassedOver), std::end(kPassedOver),
                                       [&](std::string_view prefix) { return key.starts_with(prefix); });
-      if (!steers) fail("{}: {} is not a field that is known", m.where, printable(key, 60));
+      if (!steers) {
+        std::vector<std::string> names(known.begin(), known.end());
+        fail("{}: {} is not a field that is known{}", m.where, printable(key, 60),
+             names.empty() ? "" : "; close to it are " + close_names(key, std::move(names)));
+      }
       recipe_.notices.push_back(
           fmt::format("{}.{}: passed over; it steers memory, batches or time, which Octet chooses itself", m.where,
                       printable(key, 60)));
@@ -132,9 +139,12 @@ class RecipeReader {
 
   void read_quantization(const Modifier& m, std::vector<std::string_view> more) {
     for (const std::string_view field : kQuantizationFields) more.push_back(field);
-    check_list(m, more);
+    check(m, more);
     Json groups = Json::object();
     if (m.has("config_groups")) groups = m.fields["config_groups"];
+    if (m.has("scheme") && m.has("config_groups")) {
+      fail("{}: has both scheme and config_groups; put the scheme into a group, or leave one of them out", m.where);
+    }
     if (m.has("scheme")) add_presets(m, groups);
     if (!groups.is_object()) fail("{}.config_groups is {}, not groups by name", m.where, json_text(groups));
     for (auto& [name, group] : groups.items()) {
@@ -154,10 +164,26 @@ class RecipeReader {
     if (!read) return;
     recipe_.kv_cache_fp8 = recipe_.kv_cache_fp8 || read->kv_cache.has_value();
     if (read->groups.empty()) return;
+    check_overlap(*read, groups, m.where);
     if (!recipe_.schemes.groups.empty()) {
       fail("{}: another modifier said already what the layers become; all are rounded by one algorithm here", m.where);
     }
     recipe_.schemes = std::move(*read);
+  }
+
+  // Programs that load the checkpoint keep one group for a target.
+  static void check_overlap(const QuantizationConfig& config, const Json& groups, const std::string& where) {
+    std::map<std::string, std::string> group_of;
+    auto name = groups.items().begin();
+    for (const ConfigGroup& group : config.groups) {
+      for (const std::string& target : group.targets) {
+        const auto [found, is_new] = group_of.emplace(target, name.key());
+        if (is_new || found->second == name.key()) continue;
+        fail("{}: the groups {} and {} both have the target {}; leave it to one of them", where,
+             printable(found->second, 60), printable(name.key(), 60), printable(target, 100));
+      }
+      ++name;
+    }
   }
 
   // What a checkpoint may hold but Octet does not make, and the observers.
@@ -207,12 +233,6 @@ class RecipeReader {
                                          [&](const ObserverName& o) { return name.is_string() && name == o.theirs; });
     if (row == std::end(kObservers)) fail("{} is {}, an observer that Octet lacks", where, json_text(name));
     (of_weights ? recipe_.pipeline.weights : recipe_.pipeline.inputs) = &observer_named(row->ours);
-  }
-
-  void check_list(const Modifier& m, const std::vector<std::string_view>& known) {
-    for (const auto& [key, value] : m.fields.items()) {
-      if (!contains(known, key)) check({m.name, Json{{key, value}}, m.where}, {});
-    }
   }
 
   static Json targets_of(const Modifier& m) {

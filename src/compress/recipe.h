@@ -26,4 +26,7 @@ Recipe read_recipe(std::string_view yaml, const std::string& where);
 /// that are ignored may match nothing.
 void check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules, const std::string& where);
 
+/// Those three of `names` that differ least from a name: "a, b, c".
+std::string close_names(const std::string& name, std::vector<std::string> names);
+
 }  // namespace octet

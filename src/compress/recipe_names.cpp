@@ -22,6 +22,15 @@ size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+bool matches(const std::string& target, const std::vector<std::string>& modules) {
+  if (target == "Linear" || std::find(modules.begin(), modules.end(), target) != modules.end()) return true;
+  QuantizationConfig one;
+  one.groups.push_back({{target}, per_channel(Format::INT8), std::nullopt, Storage::int_quantized});
+  return std::any_of(modules.begin(), modules.end(), [&](const std::string& module) { return one.group_of(module); });
+}
+
+}  // namespace
+
 std::string close_names(const std::string& name, std::vector<std::string> modules) {
   std::string_view wanted = name;
   if (wanted.starts_with("re:")) wanted.remove_prefix(3);
@@ -33,15 +42,6 @@ std::string close_names(const std::string& name, std::vector<std::string> module
   for (const std::string& module : modules) text += (text.empty() ? "" : ", ") + module;
   return text;
 }
-
-bool matches(const std::string& target, const std::vector<std::string>& modules) {
-  if (target == "Linear" || std::find(modules.begin(), modules.end(), target) != modules.end()) return true;
-  QuantizationConfig one;
-  one.groups.push_back({{target}, per_channel(Format::INT8), std::nullopt, Storage::int_quantized});
-  return std::any_of(modules.begin(), modules.end(), [&](const std::string& module) { return one.group_of(module); });
-}
-
-}  // namespace
 
 void check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules, const std::string& where) {
   const auto refuse = [&](const std::string& name) {

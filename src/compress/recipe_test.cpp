@@ -91,8 +91,10 @@ TEST(Recipes, TakeSchemesOfOctetsOwn) {
 
 TEST(Recipes, AreRefusedWhereTheySayWhatIsNotKnown) {
   expect_error([] { recipe_of("SparseGPTModifier: {sparsity: 0.5}"); }, {"SparseGPTModifier", "no such modifier"});
-  expect_error([] { recipe_of("GptqModifier: {scheme: W8A8}"); }, {"GptqModifier", "no modifier that is known"});
+  expect_error([] { recipe_of("GptqModifier: {scheme: W8A8}"); },
+               {"GptqModifier", "no modifier that is known", "close to it are GPTQModifier"});
   expect_error([] { recipe_of("GPTQModifier: {scheme: W8A8, blocks: 3}"); }, {"GPTQModifier: blocks is not a field"});
+  expect_error([] { recipe_of("GPTQModifier: {scheme: W8A8, dampening: 3}"); }, {"close to it are dampening_frac"});
   expect_error([] { recipe_of("GPTQModifier: {scheme: W4A16}"); }, {"W4A16 has fewer than eight bits"});
   expect_error([] { recipe_of("GPTQModifier: {scheme: W9A9}"); }, {"there is no scheme W9A9"});
   expect_error([] { recipe_of("GPTQModifier: {scheme: W8A8, actorder: group}"); }, {"g_idx"});
@@ -112,6 +114,18 @@ TEST(Recipes, AreRefusedWhereTheySayWhatIsNotKnown) {
   expect_error([] { recipe_of("QuantizationModifier: {kv_cache_scheme: {num_bits: 8, type: float}}"); },
                {"kv_cache_scheme alone"});
   expect_error([] { recipe_of("[1, 2]"); }, {"a list of modifiers by name"});
+}
+
+TEST(Recipes, LeaveNoLayerToTwoSchemes) {
+  const std::string weights = "weights: {num_bits: 8, type: int, strategy: channel}";
+  expect_error(
+      [&] { recipe_of("QuantizationModifier: {config_groups: {a: {" + weights + "}, b: {" + weights + "}}}"); },
+      {"groups a and b both have the target Linear"});
+  expect_error([&] { recipe_of("QuantizationModifier: {scheme: W8A8, config_groups: {a: {" + weights + "}}}"); },
+               {"both scheme and config_groups"});
+  const Recipe apart = recipe_of("QuantizationModifier: {config_groups: {a: {targets: ['re:.*mlp.*'], " + weights +
+                                 "}, b: {" + weights + "}}}");
+  EXPECT_EQ(apart.schemes.groups.size(), 2);
 }
 
 TEST(Recipes, NamesThatMatchNothingAreAnsweredWithCloseOnes) {

@@ -2,6 +2,7 @@
 
 #include "compress/matrix_source.h"
 #include "compress/modules.h"
+#include "compress/work_file.h"
 
 namespace octet {
 namespace {
@@ -84,6 +85,7 @@ void rotate_ends(const Checkpoint& checkpoint, const Plan& plan, const Rotation&
   }
   put(from_f32(kept, infos.back().dtype));
   writer.finish(true);
+  seal(path, beside);
   std::filesystem::rename(beside, path);
 }
 

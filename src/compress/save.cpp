@@ -6,6 +6,7 @@
 #include "base/mapped_file.h"
 #include "base/output.h"
 #include "base/sha256.h"
+#include "compress/modules.h"
 
 namespace octet {
 namespace {
@@ -85,8 +86,10 @@ void copy_into(const fs::path& from, const fs::path& directory) {
 
 void write_provenance(const CompressOptions& options, const std::map<std::string, std::string>& hashes,
                       const fs::path& directory) {
+  const bool of_contract = options.groups && options.recipe.empty();
+  const std::string scheme = of_contract ? schemes_text(*options.groups) : std::string(options.scheme->name);
   const Json provenance{
-      {"version", OCTET_VERSION}, {"command", options.command}, {"scheme", options.scheme->name}, {"inputs", hashes}};
+      {"version", OCTET_VERSION}, {"command", options.command}, {"scheme", scheme}, {"inputs", hashes}};
   write_text(directory / "octet.json", provenance.dump(2, ' ', true, Json::error_handler_t::replace) + "\n");
 }
 

@@ -9,6 +9,7 @@
 #include "compress/noise_file.h"
 #include "compress/rotate_ends.h"
 #include "compress/sequences.h"
+#include "compress/work_file.h"
 #include "kernels/convert/convert.h"
 #include "models/architectures.h"
 #include "models/load.h"
@@ -86,24 +87,32 @@ class Walk {
   Made& made() { return result_.calibration.made; }
   fs::path file_of(const std::string& part) const { return work_.directory / (part + ".safetensors"); }
 
+  fs::path file_of_layer(int64_t i) const { return file_of(fmt::format("layer-{:05}", i)); }
+
   void check_identity() {
     const fs::path path = work_.directory / "identity";
-    std::error_code error;
-    if (fs::exists(path, error) && read_whole(path) == work_.identity) return;
+    if (text_or_nothing(path) == work_.identity) return;
     for (const auto& entry : fs::directory_iterator(work_.directory)) fs::remove_all(entry.path());
     write_file_atomically(path, work_.identity);
   }
 
-  static std::string read_whole(const fs::path& path) {
-    const MappedFile file(path);
-    return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  // Whether an earlier run left this file, whole. One that is damaged goes, and the layers that rest on it: `next` and
+  // those above.
+  bool is_left(const fs::path& path, int64_t next) {
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(path, error))) return false;
+    if (is_sealed(path)) return true;
+    if (result_.damaged.empty()) result_.damaged = path.string();
+    fs::remove_all(path);
+    for (int64_t i = next; i < plan_.model.layers; ++i) fs::remove_all(file_of_layer(i));
+    return false;
   }
 
   // The residual stream before the first layer.
   void begin(Activations& x) {
     if (rotations_) {
       const fs::path path = file_of("ends");
-      if (!fs::exists(path)) rotate_ends(checkpoint_, plan_, rotations_->residual, path, threads_);
+      if (!is_left(path, 0)) rotate_ends(checkpoint_, plan_, rotations_->residual, path, threads_);
       made().add(path);
     }
     const Tensor table = rotations_ ? made().tensor(kEmbedding) : loader_.embedding();
@@ -122,10 +131,10 @@ class Walk {
   }
 
   void step(int64_t i, Activations& x, Progress& progress) {
-    const fs::path path = file_of(fmt::format("layer-{:05}", i));
+    const fs::path path = file_of_layer(i);
     DecoderLayer layer = loader_.layer(i);
     layer.attention.layer = 0;
-    if (fs::exists(path)) {
+    if (is_left(path, i + 1)) {
       ++result_.resumed;
       if (options_.watch_noise) follow_floats(i, layer, x);
       progress.advance(static_cast<uint64_t>(sequences_.rows()));

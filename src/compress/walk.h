@@ -21,6 +21,7 @@ struct WalkResult {
   std::vector<SmoothingNote> smoothing;
   std::vector<ModuleNoise> noise;  // where options.watch_noise asks for it, and did when a resumed layer was made
   int64_t resumed = 0;             // layers that an earlier run had finished
+  std::string damaged;             // a file of an earlier run that was made again, with all that rests on it
 };
 
 /// Makes the layers one after the other, each from what it is given by the compressed layers below (GPTQ's order:

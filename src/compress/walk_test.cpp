@@ -225,6 +225,7 @@ TEST_F(Walk, NamesTheLayerWhoseInputIsNotFinite) {
     fs::copy_file(kStories / file, out("damaged") / file);
   write_safetensors(out("damaged") / "model.safetensors", tensors);
   expect_error([&] { make(out("damaged"), out("made"), "W8A8", "default"); }, {"model.layers.", "infinite or NaN"});
+  expect_error([&] { compare_with(out("damaged"), kStories, 500); }, {"damaged: its logits are NaN or infinite"});
 }
 
 TEST(Contracts, AreReadInPeoplesUnits) {
@@ -236,7 +237,7 @@ TEST(Contracts, AreReadInPeoplesUnits) {
   EXPECT_DOUBLE_EQ(seconds_named("20ms"), 0.02);
   EXPECT_DOUBLE_EQ(seconds_named("0.02s"), 0.02);
   expect_error([] { share_named("0.5pp"); }, {"0.5pp"});
-  expect_error([] { bytes_named("-3M"); }, {"no number"});
+  expect_error([] { bytes_named("-3M"); }, {"is negative"});
   expect_error([] { seconds_named("20"); }, {"20ms"});
 }
 

@@ -1,0 +1,98 @@
+#include "cli/compress_dry_run.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/units.h"
+#include "cli/compress_budget.h"
+#include "cli/output.h"
+#include "compress/estimate.h"
+#include "compress/modules.h"
+#include "compress/sequences.h"
+
+namespace octet::cli {
+namespace {
+
+// The tokens that would be calibrated on: those of the text, as they would be cut.
+int64_t calibration_rows(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+                         const CompressOptions& options) {
+  if (!uses_calibration(options)) return 0;
+  const std::string text = given.report.empty() ? calibration_text(read_text(given.calibration), given.calibration)
+                                                : texts_of(given).calibration;
+  return sequences_of(checkpoint, plan.model, {given.calibration, options.context, options.calibration_tokens}, text)
+      .rows();
+}
+
+std::string algorithm_text(const CompressArguments& given, const CompressOptions& options) {
+  if (!given.recipe.empty()) return "what the modifiers of " + printable(given.recipe) + " say";
+  if (!given.algorithm.empty()) return given.algorithm;
+  return options.pipeline.plain() ? "rtn" : "default";
+}
+
+// A row for every kind of layer: how many, their shape, and what becomes of them.
+void print_plan(const Plan& plan, const std::string& algorithm, const Prediction& prediction) {
+  struct Row {
+    int count = 0;
+    std::string shape, becomes;
+  };
+  std::map<std::string, Row> rows;
+  for (const ModulePlan& module : plan.modules) {
+    const size_t layer = module.name.find("layers.");
+    const size_t name = layer == std::string::npos ? 0 : module.name.find('.', layer + 7) + 1;
+    Row& row = rows[module.name.substr(name)];
+    ++row.count;
+    row.shape = text_of({module.n, module.k});
+    row.becomes = module.to ? description_of(*module.to) : "BF16";
+  }
+  std::string text;
+  for (const auto& [name, row] : rows) {
+    text += fmt::format("{:<20} {:>4} x {:<16} {}\n", printable(name), row.count, row.shape, row.becomes);
+  }
+  text += fmt::format("{:<20} {}\n{:<20} {}\n", "algorithm", algorithm, "size", size_line(plan));
+  text += fmt::format("{:<20} about {} here\n{:<20} at most {}\n", "time", human_seconds(prediction.seconds), "memory",
+                      human_bytes(static_cast<double>(prediction.peak)));
+  print(text);
+}
+
+}  // namespace
+
+bool uses_calibration(const CompressOptions& options) {
+  return options.calibration && (!options.pipeline.plain() || options.needs_calibration() || options.kv_cache_fp8);
+}
+
+std::string size_line(const Plan& plan) {
+  return fmt::format("{} to {} of weights ({:.1f} %)", human_bytes(static_cast<double>(plan.bytes_before)),
+                     human_bytes(static_cast<double>(plan.bytes_after)),
+                     100.0 * static_cast<double>(plan.bytes_after) / static_cast<double>(plan.bytes_before));
+}
+
+Json json_of(const Plan& plan, const CompressOptions& options) {
+  return {{"scheme", options.scheme->name},
+          {"bytes_before", plan.bytes_before},
+          {"bytes_after", plan.bytes_after},
+          {"layers", plan.modules.size()},
+          {"warnings", plan.warnings}};
+}
+
+int dry_run(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+            const CompressOptions& options, const Common& common) {
+  Threads threads(common.threads);
+  const int64_t rows = calibration_rows(given, checkpoint, plan, options);
+  const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads);
+  const std::string algorithm = algorithm_text(given, options);
+  if (!common.json) {
+    print_plan(plan, algorithm, prediction);
+    return 0;
+  }
+  Json object = json_of(plan, options);
+  object["dry_run"] = true;
+  object["algorithm"] = algorithm;
+  object["calibration_tokens"] = rows;
+  object["seconds"] = prediction.seconds;
+  object["memory_bytes"] = prediction.peak;
+  print_json(object);
+  return 0;
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,32 @@
+#include "compress/identity.h"
+
+#include "base/sha256.h"
+#include "compress/save.h"
+
+namespace octet {
+
+namespace fs = std::filesystem;
+
+FileHashes hashes_of_inputs(const Checkpoint& checkpoint, const CompressOptions& options,
+                            const std::atomic<bool>& stop) {
+  std::vector<fs::path> files{checkpoint.directory() / "config.json"};
+  for (const auto& file : checkpoint.files()) files.push_back(file->path());
+  if (options.calibration) files.push_back(*options.calibration);
+  FileHashes hashes;
+  for (const fs::path& file : files) hashes[file.filename().string()] = hash_of_file(file, stop);
+  return hashes;
+}
+
+std::string identity_of(const Checkpoint& checkpoint, const CompressOptions& options, const FileHashes& hashes,
+                        const std::string& more) {
+  std::string text = OCTET_VERSION + ("\n" + options.command) + "\n";
+  for (const auto& [file, hash] : hashes) text += hash + " " + file + "\n";
+  text += more + "\n";
+  std::error_code error;
+  for (const fs::path& file : {checkpoint.directory() / "tokenizer.json", fs::path(options.recipe)}) {
+    if (fs::is_regular_file(file, error)) text += hash_of_file(file, false) + "\n";
+  }
+  return sha256_hex(text);
+}
+
+}  // namespace octet
