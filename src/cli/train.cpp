@@ -93,8 +93,9 @@ int train_model(const Options& options, const Common& common) {
                 {"directory", result.directory.string()}});
     return 0;
   }
-  std::string text = fmt::format("{}: {} steps{}, loss {:.4f}", printable(result.directory.string()), result.steps,
-                                 result.stopped_early ? " (stopped early)" : "", result.loss);
+  std::string text =
+      fmt::format("{}: {} step{}{}, loss {:.4f}", printable(result.directory.string()), result.steps,
+                  result.steps == 1 ? "" : "s", result.stopped_early ? " (stopped early)" : "", result.loss);
   if (result.validation_loss > 0) text += fmt::format(", validation loss {:.4f}", result.validation_loss);
   if (result.validation_accuracy >= 0) text += fmt::format(", accuracy {:.2f} %", 100 * result.validation_accuracy);
   print(text + fmt::format(", {} tokens/s, {} of memory\n", human_count(result.tokens_per_second),

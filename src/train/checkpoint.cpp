@@ -147,8 +147,10 @@ int64_t steps_of_checkpoint(const fs::path& path) {
 RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState& expected) {
   const SafetensorsFile file(path);
   if (text_in(file, "recipe") != expected.fingerprint) {
-    fail("{}: it was made with another recipe; take that one, or begin anew in another output directory",
-         path.string());
+    fail(
+        "{}: it was made with another recipe; take that one (where accumulate is not in it, it is the number of "
+        "processes: resume with as many), or begin anew in another output directory",
+        path.string());
   }
   if (text_in(file, "data") != expected.data) {
     fail("{}: it was made with other data; the files of the recipe have changed since", path.string());

@@ -62,7 +62,7 @@ class Run {
     }
     if (processes_.first()) take_output();
     prepare();
-    if (there && quantizes_ && steps_of_checkpoint(saved_) > float_steps_) go_on_quantized(float_steps_);
+    if (there && quantizes_ && steps_of_checkpoint(saved_) > float_steps_) resume_quantized();
     if (there) state_ = load_checkpoint(saved_, *trainer_, state_);
     if (trainer_->steps() < 0 || trainer_->steps() > steps_)
       fail("{}: it is of step {}, and the run has {}", saved_.string(), trainer_->steps(), steps_);
@@ -98,7 +98,7 @@ class Run {
     schedule_ = c_.schedule;
     schedule_.total_steps = steps_;
     if (c_.warmup >= 0) schedule_.warmup_steps = std::llround(c_.warmup * static_cast<double>(steps_));
-    check(schedule_);
+    check_schedule();
     const auto more = quantized_steps(c_, precision_, steps_);
     quantizes_ = more.has_value();
     float_steps_ = steps_;
@@ -106,6 +106,14 @@ class Run {
     trainer_ = make_trainer(c_, quantizes_ ? precision_named("bf16") : precision_, setup_, threads_, processes_);
     state_.fingerprint = c_.fingerprint;
     state_.data = setup_.data_hash;
+  }
+
+  void check_schedule() const {
+    try {
+      check(schedule_);
+    } catch (const Error& e) {
+      fail("{}: schedule: {}", c_.recipe.string(), e.what());
+    }
   }
 
   /// Compresses the model that all float steps have made, and goes on with what it has become.
@@ -125,6 +133,16 @@ class Run {
     state_.validations_since_best = 0;
     state_.first_loss = 0;
     result_.validation_loss = 0;
+  }
+
+  /// What keeps the models of the run from being read is no download.
+  void resume_quantized() {
+    try {
+      go_on_quantized(float_steps_);
+    } catch (const Error& e) {
+      fail("{}: the models of the run are damaged or missing; begin anew in another output directory ({})",
+           c_.output.string(), e.what());
+    }
   }
 
   void go_on_quantized(int64_t step) {

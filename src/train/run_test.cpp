@@ -243,9 +243,8 @@ TEST_F(Training, StopsWhereTheLossDiverges) {
 }
 
 TEST_F(Training, StopsWhereTheCompressedModelLeavesItsFloatForm) {
-  const std::string message = message_of([&] {
-    train(config("out", "precision: qat:W8A8\nsteps: 4\nquantization: {steps: 60, learning_rate: 0.3}\n"));
-  });
+  const std::string message = message_of(
+      [&] { train(config("out", "precision: qat:W8A8\nsteps: 4\nquantization: {steps: 60, learning_rate: 0.3}\n")); });
   EXPECT_NE(message.find("quantization.learning_rate"), std::string::npos) << message;
   EXPECT_TRUE(fs::exists(folder_ / "out/quantized/model.safetensors"));
 }
@@ -282,9 +281,33 @@ TEST_F(Training, RefusesACheckpointOfAnotherRecipeOrOtherData) {
   train(config("out"));
   EXPECT_NE(message_of([&] { train(config("out")); }).find("--resume"), std::string::npos);
   const auto other = config("out", "precision: bf16\nsteps: 12\n");
-  EXPECT_NE(message_of([&] { train(other, true); }).find("another recipe"), std::string::npos);
+  const std::string message = message_of([&] { train(other, true); });
+  EXPECT_NE(message.find("another recipe"), std::string::npos) << message;
+  EXPECT_NE(message.find("accumulate"), std::string::npos) << message;
   write(folder_ / "train.txt", story(3, 3000));
   EXPECT_NE(message_of([&] { train(config("out"), true); }).find("other data"), std::string::npos);
+}
+
+TEST_F(Training, SaysWhatToDoWhereAModelOfTheRunIsDamagedOrMissing) {
+  struct Killed {};
+  TrainConfig c = config("out", "precision: qat:W8A8\nsteps: 3\nquantization: {steps: 4}\n");
+  c.log_every = c.checkpoint_every = 1;
+  RunHooks hooks;
+  hooks.progress = [](const RunProgress& p) {
+    if (p.step == 6) throw Killed{};
+  };
+  EXPECT_THROW(run_training(c, false, two_threads(), hooks), Killed);
+  for (const char* file : {"quantized/model.safetensors", "float/model.safetensors", "float/config.json"}) {
+    const std::string whole = contents_of(folder_ / "out" / file);
+    fs::resize_file(folder_ / "out" / file, whole.size() / 2);
+    const std::string message = message_of([&] { train(c, true); });
+    EXPECT_NE(message.find("out: the models of the run are damaged or missing; begin anew in another output"),
+              std::string::npos)
+        << message;
+    EXPECT_NE(message.find(file), std::string::npos) << message;
+    write(folder_ / "out" / file, whole);
+  }
+  EXPECT_EQ(train(c, true).steps, 7) << "they are whole again";
 }
 
 TEST_F(Training, KnowsItsMemoryBeforehand) {
@@ -334,8 +357,10 @@ TEST_F(Training, RefusesRecipesThatCannotBe) {
   expect(refused(recipe("out", aware + "{from_start: true, steps: 3}\n")), "from_start");
   expect(refused(recipe("out", "precision: fp32\nsteps: -3\n")), "steps is -3");
   expect(refused(recipe("out", "precision: fp32\nsteps: many\n")), "steps");
+  std::string text = without("schedule:") + "schedule: {warmup_steps: 5000}\nepochs: 0.1\n";
+  expect(refused(text.erase(text.find("steps: 12"), 10)), "recipe.yaml: schedule: warmup_steps is 5000");
   expect(refused(without("validate_every:") + "patience: 3\n"), "patience needs");
-  std::string text = recipe("out");
+  text = recipe("out");
   text.replace(text.find("train.txt"), 9, "trian.txt");
   expect(refused(text), "trian.txt");
   text = recipe("out");
