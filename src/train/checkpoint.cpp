@@ -138,23 +138,30 @@ void check_hash(const SafetensorsFile& file, const std::vector<Piece>& pieces,
          file.path().string());
 }
 
-}  // namespace
-
-int64_t steps_of_checkpoint(const fs::path& path) {
-  return number_in<int64_t>(SafetensorsFile(path), "step");
-}
-
-RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState& expected) {
-  const SafetensorsFile file(path);
+void check_origin(const SafetensorsFile& file, const RunState& expected) {
+  const std::string path = file.path().string();
   if (text_in(file, "recipe") != expected.fingerprint) {
     fail(
         "{}: it was made with another recipe; take that one (where accumulate is not in it, it is the number of "
         "processes: resume with as many), or begin anew in another output directory",
-        path.string());
+        path);
   }
   if (text_in(file, "data") != expected.data) {
-    fail("{}: it was made with other data; the files of the recipe have changed since", path.string());
+    fail("{}: it was made with other data; the files of the recipe have changed since", path);
   }
+}
+
+}  // namespace
+
+int64_t steps_of_checkpoint(const fs::path& path, const RunState& expected) {
+  const SafetensorsFile file(path);
+  check_origin(file, expected);
+  return number_in<int64_t>(file, "step");
+}
+
+RunState load_checkpoint(const fs::path& path, Trainer& trainer, const RunState& expected) {
+  const SafetensorsFile file(path);
+  check_origin(file, expected);
   if (text_in(file, "models") != expected.models) {
     fail(
         "{}: the models in {} are not those that the run made; put them back, or begin anew in another output "

@@ -20,8 +20,8 @@ struct RunState {
 /// what was there before stays until the new one is whole.
 void save_checkpoint(const std::filesystem::path& file, Trainer& trainer, const RunState& state);
 
-/// The step after which it was written.
-int64_t steps_of_checkpoint(const std::filesystem::path& file);
+/// The step after which it was written. Throws Error where it is of another recipe or other data than `expected`.
+int64_t steps_of_checkpoint(const std::filesystem::path& file, const RunState& expected);
 
 /// Fills the trainer; its next step is the one the run would have taken. Throws Error where the file is damaged or of
 /// another recipe, other data or other models than `expected` says.

@@ -62,7 +62,7 @@ class Run {
     }
     if (processes_.first()) take_output();
     prepare();
-    if (there && quantizes_ && steps_of_checkpoint(saved_) > float_steps_) resume_quantized();
+    if (there && quantizes_ && steps_of_checkpoint(saved_, state_) > float_steps_) resume_quantized();
     if (there) state_ = load_checkpoint(saved_, *trainer_, state_);
     if (trainer_->steps() < 0 || trainer_->steps() > steps_)
       fail("{}: it is of step {}, and the run has {}", saved_.string(), trainer_->steps(), steps_);
@@ -71,6 +71,7 @@ class Run {
     result_.loss = state_.last_loss;
     if (processes_.first()) log_.emplace(c_.output, trainer_->steps());
     MemoryEstimate memory = setup_.memory;
+    return_freed_memory();
     memory.other = std::max<int64_t>(0, static_cast<int64_t>(anonymous_bytes()) - memory.weights - memory.optimizer);
     if (processes_.first() && hooks_.begin) hooks_.begin({memory, steps_, steps_ - float_steps_, trainer_->steps()});
     train();

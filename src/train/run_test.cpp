@@ -308,6 +308,9 @@ TEST_F(Training, SaysWhatToDoWhereAModelOfTheRunIsDamagedOrMissing) {
     write(folder_ / "out" / file, whole);
   }
   EXPECT_EQ(train(c, true).steps, 7) << "they are whole again";
+  fs::remove_all(folder_ / "out/quantized");
+  const TrainConfig shorter = config("out", "precision: qat:W8A8\nsteps: 4\nquantization: {steps: 2}\n");
+  EXPECT_NE(message_of([&] { train(shorter, true); }).find("another recipe"), std::string::npos);
 }
 
 TEST_F(Training, KnowsItsMemoryBeforehand) {
