@@ -11,7 +11,7 @@ namespace octet::train {
 void check(const Schedule& s) {
   if (s.total_steps < 1) fail("total_steps is {}; there must be at least 1", s.total_steps);
   if (s.warmup_steps < 0 || s.warmup_steps > s.total_steps) {
-    fail("warmup_steps is {}; it must be from 0 to the {} steps of the run", s.warmup_steps, s.total_steps);
+    fail("warmup_steps is {}; it must be from 0 to {}, the steps of the run", s.warmup_steps, s.total_steps);
   }
   if (!(s.floor >= 0 && s.floor <= 1)) fail("floor is {}; it must be from 0 to 1", s.floor);
 }
