@@ -130,6 +130,18 @@ void hash_examples(const LabelledExamples& examples, Sha256& hash) {
   hash.update(std::as_bytes(examples.labels()));
 }
 
+/// Of the largest batch that the first time through the data has.
+int64_t most_tokens(const TrainConfig& c, const Examples& examples) {
+  ExampleOrder order(examples.size(), c.seed, c.shuffle);
+  int64_t most = 0;
+  for (int64_t begin = 0; begin < examples.size(); begin += c.batch_size) {
+    std::vector<int64_t> numbers;
+    for (int64_t i = begin; i < begin + c.batch_size; ++i) numbers.push_back(order.at(i));
+    most = std::max(most, examples.batch(numbers).tokens());
+  }
+  return most;
+}
+
 }  // namespace
 
 Setup set_up_classifier(const ClassifierKind& kind, const TrainConfig& c, const Precision& precision,
@@ -157,7 +169,6 @@ Setup set_up_classifier(const ClassifierKind& kind, const TrainConfig& c, const 
   Sha256 hash;
   auto train = examples(documents, c.train);
   hash_examples(*train, hash);
-  const int64_t longest = train->longest();
   setup.train = std::move(train);
   if (!c.validation.empty()) {
     auto validation = examples(read_all(c.validation, data), c.validation);
@@ -167,7 +178,7 @@ Setup set_up_classifier(const ClassifierKind& kind, const TrainConfig& c, const 
   setup.data_hash = hash.hex();
   setup.config_json = json.dump();
   const auto shapes = classifier_shapes(json, where);
-  setup.memory = estimate_memory(shapes, kind.activations(json, where, c.batch_size * longest), c);
+  setup.memory = estimate_memory(shapes, kind.activations(json, where, most_tokens(c, *setup.train)), c);
   TrainableParts parts = c.from.empty() ? new_classifier_parts(kind, c.seed, json, where) : parts_to_go_on_with(c);
   parts.recipe = linear_recipes(c, precision, kClassifierHead);
   setup.learner = [=](Tape& tape) {
