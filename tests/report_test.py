@@ -109,6 +109,11 @@ class CompressReportPage(Report):
                      "The tokens that changed most", "How to repeat it", "--max-ppl-increase"):
             self.assertIn(part, text)
 
+    def test_no_token_looks_empty(self):
+        text = self.report().read_text()
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", text[text.index("The tokens that changed most"):], re.DOTALL)
+        self.assertEqual([cell for cell in cells if not cell.strip()], [])
+
     def test_has_the_same_numbers_beside_it(self):
         numbers = json.loads(self.report().with_suffix(".json").read_text())
         self.assertEqual(len(numbers["layers"]), 35)
@@ -132,7 +137,9 @@ class CompressReportPage(Report):
                  "onload = () => {{ const d = f.contentDocument; document.body.dataset.measured = ["
                  "f.contentWindow.innerWidth, d.documentElement.scrollWidth, "
                  "[...d.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0).length, "
-                 "f.contentWindow.getComputedStyle(d.body).backgroundColor].join(';') }}</script>")
+                 "f.contentWindow.getComputedStyle(d.body).backgroundColor, "
+                 "[...d.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth && s.clientWidth > 0).length"
+                 "].join(';') }}</script>")
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "frame.html"
             for name, text in pages.items():
@@ -145,10 +152,12 @@ class CompressReportPage(Report):
                                           capture_output=True, text=True, timeout=120)
                     measured = re.search('data-measured="([^"]*)"', done.stdout)
                     self.assertTrue(measured, done.stderr[-2000:])
-                    inner, scrolled, plots, color = measured.group(1).split(";")
+                    inner, scrolled, plots, color, cut = measured.group(1).split(";")
                     self.assertEqual(int(inner), width)
                     self.assertLessEqual(int(scrolled), width, f"{name} runs out of a window of {width}")
                     self.assertEqual(int(plots), text.count("<figure"), "each plot is drawn once")
+                    if width == 1280:
+                        self.assertEqual(int(cut), 0, f"{name}: tables that have to be scrolled on a wide screen")
                     paper.add(color)
                 self.assertEqual(len(paper), 2, "light and dark look alike")
 

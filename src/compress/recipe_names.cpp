@@ -1,26 +1,12 @@
 #include <algorithm>
 
+#include "base/edit_distance.h"
 #include "base/error.h"
 #include "base/escape.h"
 #include "compress/recipe.h"
 
 namespace octet {
 namespace {
-
-// Levenshtein's distance.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
 
 bool matches(const std::string& target, const std::vector<std::string>& modules) {
   if (target == "Linear" || std::find(modules.begin(), modules.end(), target) != modules.end()) return true;
@@ -35,7 +21,7 @@ std::string close_names(const std::string& name, std::vector<std::string> module
   std::string_view wanted = name;
   if (wanted.starts_with("re:")) wanted.remove_prefix(3);
   std::stable_sort(modules.begin(), modules.end(), [&](const std::string& a, const std::string& b) {
-    return distance(wanted, a) < distance(wanted, b);
+    return edit_distance(wanted, a) < edit_distance(wanted, b);
   });
   modules.resize(std::min<size_t>(3, modules.size()));
   std::string text;

@@ -28,11 +28,11 @@ dl.key dd.note { font-size: .85rem; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; font-variant-numeric: tabular-nums; }
 p.note { font-size: .9rem; margin: 1rem 0 -.5rem; }
-th, td { padding: .5rem 1rem; text-align: left; } thead th, .number { white-space: nowrap; } td { min-width: 5rem; } th { font-weight: 600; }
+th, td { padding: .5rem 1rem; text-align: left; } thead th, td { white-space: nowrap; } td.long { white-space: normal; min-width: 14rem; } th { font-weight: 600; }
 thead th { border-bottom: 1px solid var(--rule); color: var(--soft); font-size: .85rem; }
 tbody th { white-space: normal; overflow-wrap: break-word; min-width: 7rem; max-width: 20rem; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); } .number { text-align: right; }
-figure, dl.key { max-width: 50rem; }
+figure { max-width: 50rem; }
 figure { margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem 1.25rem; }
 figcaption { margin-bottom: .75rem; font-size: .9rem; } figcaption strong { display: block; color: var(--ink); font-size: 1rem; }
 .narrow { display: none; } details { margin-top: .75rem; font-size: .9rem; } summary { color: var(--soft); cursor: pointer; }
@@ -44,6 +44,8 @@ body > footer { text-align: center; font-size: .85rem; padding: 0 1.5rem 2rem; }
   figure { padding: .9rem .8rem; } th, td { padding: .45rem .7rem; } dl.key { grid-template-columns: 1fr 1fr; } dl.key > div { padding: .65rem .8rem; } dl.key dd.value { font-size: 1.3rem; } }
 @media print { body { background: #fff; } figure, .scroll, dl.key > div { break-inside: avoid; } }
 )css";
+
+constexpr size_t kLongCell = 24;  // characters beyond which a cell may break into lines
 
 bool is_number(const std::string& cell) {
   const size_t at = !cell.empty() && (cell[0] == '-' || cell[0] == '+') ? 1 : 0;
@@ -66,6 +68,9 @@ std::vector<bool> numeric_columns(const Table& table) {
 std::string table_html(const Table& table, std::string_view caption) {
   const std::vector<bool> numeric = numeric_columns(table);
   const auto side = [&](size_t c) { return numeric[c] ? " class=\"number\"" : ""; };
+  const auto look = [&](size_t c, const std::string& cell) {
+    return !numeric[c] && cell.size() > kLongCell ? " class=\"long\"" : side(c);
+  };
   std::string html = "<div class=\"scroll\" tabindex=\"0\"><table>";
   if (!caption.empty()) {  // not a <caption>: it would scroll away with a wide table
     html = fmt::format("<p class=\"note\">{0}</p>\n<div class=\"scroll\" tabindex=\"0\"><table aria-label=\"{0}\">",
@@ -81,7 +86,7 @@ std::string table_html(const Table& table, std::string_view caption) {
     for (size_t c = 0; c < numeric.size(); ++c) {
       const std::string cell = c < row.size() ? html_escape(row[c]) : "";
       html += c == 0 && !numeric[0] ? fmt::format("<th scope=\"row\">{}</th>", cell)
-                                    : fmt::format("<td{}>{}</td>", side(c), cell);
+                                    : fmt::format("<td{}>{}</td>", look(c, cell), cell);
     }
     html += "</tr>\n";
   }
