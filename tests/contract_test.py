@@ -23,15 +23,15 @@ class ContractTest(ProgramTest):
         self.addCleanup(shutil.rmtree, self.folder)
         self.model = self.data("models/stories260K")
         self.text = self.folder / "stories.txt"
-        self.text.write_bytes(self.data("text/tinystories.train.txt").read_bytes()[:40000])
+        self.text.write_bytes(self.data("text/tinystories.train.txt").read_bytes()[:20000])
 
     def command(self, out, *more):
         return [str(word) for word in (OCTET, "compress", self.model, "--calibration", self.text, "--context", 256,
-                                       "--calibration-tokens", 2000, "--threads", 1, "-o", out, *more)]
+                                       "--calibration-tokens", 1000, "--threads", 1, "-o", out, *more)]
 
     def start(self, out, there, *more):
         """A contract that runs, once the file is there."""
-        process = subprocess.Popen(self.command(out, "--max-kl", "0.004", *more), stdout=subprocess.PIPE,
+        process = subprocess.Popen(self.command(out, "--max-kl", "0.0003", *more), stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
         deadline = time.time() + 120
@@ -51,7 +51,7 @@ class ContractTest(ProgramTest):
     def test_a_second_run_into_the_same_output_is_refused_and_harms_nothing(self):
         out = self.folder / "out"
         first = self.start(out, "work/identity")
-        for second in (("--max-kl", "0.004"), ("--scheme", "W8A8")):
+        for second in (("--max-kl", "0.0003"), ("--scheme", "W8A8")):
             done = octet(*self.command(out, *second)[1:])
             self.assertEqual(done.returncode, 1, done)
             self.assertIn("out.part: another run of octet is writing there", done.stderr.decode())
@@ -62,7 +62,7 @@ class ContractTest(ProgramTest):
 
     def test_a_killed_search_goes_on_and_ends_the_same(self):
         whole = self.folder / "whole"
-        done = octet(*self.command(whole, "--max-kl", "0.004")[1:])
+        done = octet(*self.command(whole, "--max-kl", "0.0003")[1:])
         self.assertEqual(done.returncode, 0, done)
         for name, damaged in (("out", False), ("damaged", True)):
             out = self.folder / name
@@ -71,7 +71,7 @@ class ContractTest(ProgramTest):
                 weights = self.folder / "damaged.part" / "work" / "candidate-0" / "model.safetensors"
                 content = weights.read_bytes()
                 weights.write_bytes(content[:-100] + bytes(100))
-            done = octet(*self.command(out, "--max-kl", "0.004")[1:])
+            done = octet(*self.command(out, "--max-kl", "0.0003")[1:])
             self.assertEqual(done.returncode, 0, done)
             text = done.stderr.decode()
             self.assertIn("went on with the sensitivities", text)
@@ -89,7 +89,7 @@ class ContractTest(ProgramTest):
     def test_a_report_of_a_search_that_went_on_is_whole(self):
         out, page = self.folder / "out", self.folder / "r.html"
         self.kill_at(out, "work/candidate-0.sha256", "--report", page)
-        self.succeeds(*self.command(out, "--max-kl", "0.004", "--report", page)[1:])
+        self.succeeds(*self.command(out, "--max-kl", "0.0003", "--report", page)[1:])
         numbers = json.loads((self.folder / "r.json").read_text())
         self.assertGreater(len(numbers["layers"]), 10)
         self.assertTrue(all(candidate["latency_seconds"] is None for candidate in numbers["candidates"]))
@@ -106,7 +106,7 @@ class ContractTest(ProgramTest):
         shutil.copytree(self.model, model)
         page = self.folder / "report.html"
         command = [OCTET, "compress", str(model), "--calibration", str(self.text), "--context", "256",
-                   "--calibration-tokens", "2000", "--max-kl", "0.2", "--report", str(page)]
+                   "--calibration-tokens", "1000", "--max-kl", "0.2", "--report", str(page)]
         self.succeeds(*command[1:], "-o", out)
         noted = json.loads((out / "octet.json").read_text())
         self.assertEqual(shlex.split(noted["command"], comments=True), ["octet", *command[1:]])
