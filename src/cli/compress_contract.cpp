@@ -139,6 +139,38 @@ class Maker {
   Threads& threads_;
 };
 
+void report_contract(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
+                     const ContractResult& result, CompressReport& report, Threads& threads) {
+  report.bytes_before = Checkpoint::open(options.model).bytes();
+  report.bytes_after = Checkpoint::open(options.output).bytes();
+  report.candidates = result.candidates;
+  report.chosen = result.chosen;
+  write_report(given, options, validation, report, &result.candidates.at(result.chosen).comparison, threads);
+}
+
+// Returns the exit status.
+int tell_result(const CompressOptions& options, const Contract& contract, const ContractResult& result,
+                PeakMemory& memory, const Common& common) {
+  const Candidate& chosen = result.candidates.at(result.chosen);
+  if (common.json) {
+    Json object{{"output", options.output.string()}, {"contract", json_of(chosen, result)}};
+    for (const Candidate& candidate : result.candidates) object["candidates"].push_back(json_of(candidate, result));
+    object["peak_memory_bytes"] = memory.peak_anonymous_bytes();
+    object["peak_rss_bytes"] = peak_rss_bytes();
+    print_json(object);
+  } else if (result.holds()) {
+    const std::string latency = contract.max_latency ? ", a token takes " + human_seconds(chosen.latency) : "";
+    print(
+        fmt::format("{}: {} of files, {} of {} units stay wide, perplexity at most {:+.3f} %, KL divergence {:.2e}{}\n",
+                    printable(options.output.string()), human_bytes(static_cast<double>(chosen.bytes)), chosen.kept,
+                    result.units.size(), 100 * (chosen.comparison.ratio_high - 1), chosen.comparison.mean_kl, latency));
+  }
+  if (result.holds()) return 0;
+  print_notice(fmt::format("octet: the contract cannot be met; nearest, with {} of {} units wide, {}", chosen.kept,
+                           result.units.size(), chosen.miss));
+  return 3;
+}
+
 }  // namespace
 
 int compress_by_contract(const CompressArguments& given, const Common& common) {
@@ -172,35 +204,14 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
               [](const std::string& line) { print_notice("octet: " + line); }},
              threads);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const Candidate& chosen = result.candidates.at(result.chosen);
+  report.peak_memory = memory.peak_anonymous_bytes();
   if (!given.report.empty() && result.holds()) {
-    LayerNotes& of_chosen = notes[candidate_name(chosen.kept)];
+    LayerNotes& of_chosen = notes[candidate_name(result.candidates.at(result.chosen).kept)];
     report.smoothing = std::move(of_chosen.smoothing);
     report.noise = std::move(of_chosen.noise);
-    report.bytes_before = checkpoint.bytes();
-    report.bytes_after = chosen.bytes;
-    report.peak_memory = memory.peak_anonymous_bytes();
-    report.candidates = result.candidates;
-    report.chosen = result.chosen;
-    write_report(given, base, texts.validation, report, &chosen.comparison, threads);
+    report_contract(given, base, texts.validation, result, report, threads);
   }
-  if (common.json) {
-    Json object{{"output", base.output.string()}, {"contract", json_of(chosen, result)}};
-    for (const Candidate& candidate : result.candidates) object["candidates"].push_back(json_of(candidate, result));
-    object["peak_memory_bytes"] = memory.peak_anonymous_bytes();
-    object["peak_rss_bytes"] = peak_rss_bytes();
-    print_json(object);
-  } else if (result.holds()) {
-    const std::string latency = contract.max_latency ? ", a token takes " + human_seconds(chosen.latency) : "";
-    print(
-        fmt::format("{}: {} of files, {} of {} units stay wide, perplexity at most {:+.3f} %, KL divergence {:.2e}{}\n",
-                    printable(base.output.string()), human_bytes(static_cast<double>(chosen.bytes)), chosen.kept,
-                    result.units.size(), 100 * (chosen.comparison.ratio_high - 1), chosen.comparison.mean_kl, latency));
-  }
-  if (result.holds()) return 0;
-  print_notice(fmt::format("octet: the contract cannot be met; nearest, with {} of {} units wide, {}", chosen.kept,
-                           result.units.size(), chosen.miss));
-  return 3;
+  return tell_result(base, contract, result, memory, common);
 }
 
 }  // namespace octet::cli

@@ -45,7 +45,7 @@ void add_key_numbers(Page& page, const CompressReport& r) {
   const Comparison& c = r.comparison;
   const double before = static_cast<double>(r.bytes_before), after = static_cast<double>(r.bytes_after);
   page.key_numbers(
-      {{"Size", size_text(after), fmt::format("{:.1f} % of {}", 100 * after / before, size_text(before))},
+      {{"Size of weights", size_text(after), fmt::format("{:.1f} % of {}", 100 * after / before, size_text(before))},
        {"Perplexity", fmt::format("{:.4f}", c.model.perplexity),
         fmt::format("{:+.3f} %, 95 % between {:+.3f} and {:+.3f} %", 100 * (c.ratio - 1), 100 * (c.ratio_low - 1),
                     100 * (c.ratio_high - 1))},
@@ -62,7 +62,7 @@ void add_side_by_side(Page& page, const CompressReport& r) {
   const auto row = [&](const char* name, const std::string& before, const std::string& after) {
     table.rows.push_back({name, before, after});
   };
-  row("size", size_text(static_cast<double>(r.bytes_before)), size_text(static_cast<double>(r.bytes_after)));
+  row("size of weights", size_text(static_cast<double>(r.bytes_before)), size_text(static_cast<double>(r.bytes_after)));
   row("perplexity", fmt::format("{:.4f}", c.baseline.perplexity), fmt::format("{:.4f}", c.model.perplexity));
   row("loss, nats a token", fmt::format("{:.5f}", c.baseline.mean_nll), fmt::format("{:.5f}", c.model.mean_nll));
   if (r.memory_after > 0) {
@@ -245,7 +245,7 @@ bool beaten(const CompressReport& r, const Candidate& c) {
 void add_front(Page& page, const CompressReport& r) {
   Series points{"models that were made", {}, {}};
   std::vector<std::string> names;
-  Table table{{"wide units", "size", "KL divergence", "perplexity", "tokens/s", ""}, {}};
+  Table table{{"wide units", "size of files", "KL divergence", "perplexity", "tokens/s", ""}, {}};
   for (size_t i = 0; i < r.candidates.size(); ++i) {
     const Candidate& c = r.candidates[i];
     if (c.comparison.kl.empty()) continue;
@@ -287,7 +287,8 @@ void add_worst(Page& page, const CompressReport& r) {
 
 double predicted_speed(const CompressReport& r, const Candidate& candidate) {
   if (candidate.latency > 0) return 1 / candidate.latency;
-  const double share = static_cast<double>(r.bytes_after) / static_cast<double>(std::max<int64_t>(1, candidate.bytes));
+  const int64_t chosen = r.candidates.empty() ? r.bytes_after : r.candidates.at(r.chosen).bytes;
+  const double share = static_cast<double>(chosen) / static_cast<double>(std::max<int64_t>(1, candidate.bytes));
   return r.speed_after.decode_tokens_per_second * share;
 }
 
