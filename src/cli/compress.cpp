@@ -55,6 +55,23 @@ void return_large_blocks() {
 #endif
 }
 
+void tell_result(const Plan& plan, const CompressOptions& options, const CompressResult& result, uint64_t anonymous,
+                 const Common& common) {
+  if (common.json) {
+    Json object = json_of(plan, options);
+    object["output"] = options.output.string();
+    object["seconds"] = result.seconds;
+    object["sync_seconds"] = result.sync_seconds;
+    object["peak_memory_bytes"] = anonymous;
+    object["peak_rss_bytes"] = peak_rss_bytes();
+    print_json(object);
+    return;
+  }
+  print(fmt::format("{}: {}, {} layers, {} and {} of waiting for the disk, {} of memory\n",
+                    printable(options.output.string()), size_line(plan), result.layers, human_seconds(result.seconds),
+                    human_seconds(result.sync_seconds), human_bytes(static_cast<double>(anonymous))));
+}
+
 int compress_model(const CompressArguments& asked, const Common& common) {
   return_large_blocks();
   const CompressArguments given = with_target(asked);
@@ -101,19 +118,7 @@ int compress_model(const CompressArguments& asked, const Common& common) {
     report.peak_memory = anonymous;
     write_report(given, options, texts.validation, report, nullptr, threads);
   }
-  if (common.json) {
-    Json object = json_of(plan, options);
-    object["output"] = options.output.string();
-    object["seconds"] = result.seconds;
-    object["sync_seconds"] = result.sync_seconds;
-    object["peak_memory_bytes"] = anonymous;
-    object["peak_rss_bytes"] = peak_rss_bytes();
-    print_json(object);
-  } else {
-    print(fmt::format("{}: {}, {} layers, {} and {} of waiting for the disk, {} of memory\n",
-                      printable(options.output.string()), size_line(plan), result.layers, human_seconds(result.seconds),
-                      human_seconds(result.sync_seconds), human_bytes(static_cast<double>(anonymous))));
-  }
+  tell_result(plan, options, result, anonymous, common);
   return 0;
 }
 
