@@ -1,6 +1,7 @@
 """Contracts of octet compress: killed, started twice, on names with blanks, and what they say before and after."""
 
 import json
+import os
 import pathlib
 import shlex
 import shutil
@@ -60,6 +61,7 @@ class ContractTest(ProgramTest):
         self.assertEqual(first.returncode, 0, text)
         self.assertEqual(self.names(), ["out"])
 
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_a_killed_search_goes_on_and_ends_the_same(self):
         whole = self.folder / "whole"
         done = octet(*self.command(whole, "--max-kl", "0.0003")[1:])
@@ -79,6 +81,7 @@ class ContractTest(ProgramTest):
             self.assertEqual(files_of(out), files_of(whole))
         self.assertEqual(self.names(), ["damaged", "out", "whole"])
 
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_what_a_killed_search_left_does_not_stay(self):
         out = self.folder / "out"
         self.kill_at(out, "work/sensitivities.json")
@@ -86,6 +89,7 @@ class ContractTest(ProgramTest):
         self.succeeds("compress", self.model, "--scheme", "W8A8", "-o", out)
         self.assertEqual(self.names(), ["out"])
 
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_a_report_of_a_search_that_went_on_is_whole(self):
         out, page = self.folder / "out", self.folder / "r.html"
         self.kill_at(out, "work/candidate-0.sha256", "--report", page)
@@ -101,6 +105,7 @@ class ContractTest(ProgramTest):
         self.assertNotIn("sensitivity", done.stderr.decode())
         self.assertEqual(self.names(), [])
 
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_the_command_that_is_noted_is_the_one_that_ran(self):
         model, out = self.folder / "a model's", self.folder / "two words"
         shutil.copytree(self.model, model)
@@ -118,6 +123,7 @@ class ContractTest(ProgramTest):
                 self.assertEqual(scheme in text, kind in types, text)
         self.assertEqual(shlex.split(numbers["command"], comments=True), ["octet", *command[1:], "-o", str(out)])
 
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_a_latency_is_said(self):
         done = octet(*self.command(self.folder / "out", "--max-latency", "10s")[1:])
         self.assertEqual(done.returncode, 0, done)
