@@ -9,7 +9,7 @@ are done are not done again, as long as text and program are the same: after a k
 
 example:
   bench/loss_gaps.py build/octet
-  bench/loss_gaps.py build/octet --text books/ --work /tmp/gaps --seeds 1 --only mxfp8 int8 --threads 1
+  bench/loss_gaps.py build/octet --text books/ --work gaps --seeds 1 --only mxfp8 int8 --threads 1
 """
 import argparse
 import concurrent.futures

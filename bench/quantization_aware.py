@@ -11,7 +11,7 @@ loss stands with the ends of its 95 % confidence interval against the float mode
 
 example:
   bench/quantization_aware.py build/octet
-  bench/quantization_aware.py build/octet --text books/ --work /tmp/aware --steps 600
+  bench/quantization_aware.py build/octet --text books/ --work aware --steps 600
 """
 import argparse
 import json
