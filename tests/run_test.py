@@ -85,6 +85,17 @@ class Eval(ProgramTest):
             self.assertIn("report", self.fails(1, "eval", "no-such-model", "--text", "x", "--report",
                                                f"{directory}/nowhere/r.html"))
 
+    def test_the_runs_of_a_text_come_to_its_means(self):
+        done = self.json_of("eval", self.data(MODEL), "--scheme", "W8A8", "--baseline", self.data(MODEL), "--context", "100",
+                            "--text", self.data("text/tinystories.sample.txt"))
+        runs = done["runs"]
+        self.assertEqual(sum(runs["tokens"]), done["tokens"])
+        self.assertEqual(set(runs["tokens"][:-1]), {99})
+        for key, mean in (("nll", done["nll"]), ("kl_divergence", done["kl_divergence"]),
+                          ("baseline_nll", done["baseline"]["nll"])):
+            weighted = sum(n * value for n, value in zip(runs["tokens"], runs[key]))
+            self.assertAlmostEqual(weighted / done["tokens"], mean, delta=1e-9 + 1e-9 * mean)
+
 
 class Compress(ProgramTest):
     def test_a_limit_of_file_size_is_an_error_that_leaves_nothing(self):

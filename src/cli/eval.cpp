@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -14,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "eval/perplexity.h"
+#include "eval/runs.h"
 #include "report/text_table.h"
 
 namespace octet::cli {
@@ -64,6 +66,27 @@ Json json_of(const Comparison& c, const Model& model, const Model& baseline) {
   json["perplexity_ratio"] = c.ratio;
   json["perplexity_ratio_95"] = {c.ratio_low, c.ratio_high};
   json["baseline"] = json_of(c.baseline, baseline.decoder.weight_bytes);
+  return json;
+}
+
+// Means over the runs that the text was cut into: two models' differences can be paired by them.
+Json runs_of(const std::vector<float>& values, const Runs& runs) {
+  Json means = Json::array();
+  for (int64_t run = 0; run < runs.count(); ++run) {
+    const auto first = values.begin() + runs.begin(run);
+    means.push_back(std::accumulate(first, first + runs.length(run), 0.0) / static_cast<double>(runs.length(run)));
+  }
+  return means;
+}
+
+Json runs_of(const EvalReport& page, const Runs& runs) {
+  Json tokens = Json::array();
+  for (int64_t run = 0; run < runs.count(); ++run) tokens.push_back(runs.length(run));
+  Json json{{"tokens", tokens}, {"nll", runs_of(page.scores.nll, runs)}};
+  if (page.comparison) {
+    json["kl_divergence"] = runs_of(page.comparison->kl, runs);
+    json["baseline_nll"] = runs_of(page.comparison->baseline.nll, runs);
+  }
   return json;
 }
 
@@ -125,6 +148,7 @@ int eval(const Options& options, const Common& common) {
     if (!common.json) print_comparison(*page.comparison, model, baseline, name);
   }
   if (!options.report.empty()) write_file_atomically(options.report, eval_report(page));
+  json["runs"] = runs_of(page, Runs(tokens, perplexity.context));
   json["peak_memory_bytes"] = memory.peak_anonymous_bytes();
   json["peak_rss_bytes"] = peak_rss_bytes();
   if (common.json) print_json(json);
