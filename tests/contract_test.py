@@ -124,6 +124,15 @@ class ContractTest(ProgramTest):
         self.assertEqual(shlex.split(numbers["command"], comments=True), ["octet", *command[1:], "-o", str(out)])
 
     @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
+    def test_the_nearest_miss_names_all_that_it_misses(self):
+        done = octet(*self.command(self.folder / "out", "--max-size", "520K", "--max-latency", "1ms", "--max-kl", "1e-9")[1:])
+        self.assertEqual(done.returncode, 3, done)
+        told = [line for line in done.stderr.decode().splitlines() if "0 of 20 units stay wide" in line][0]
+        self.assertRegex(told, r": the KL divergence is .*, it takes 52\d kB \(\d+ bytes\)$")
+        self.assertIn("the contract cannot be met; nearest, with ", done.stderr.decode())
+        self.assertEqual(self.names(), [])
+
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_a_latency_is_said(self):
         done = octet(*self.command(self.folder / "out", "--max-latency", "10s")[1:])
         self.assertEqual(done.returncode, 0, done)

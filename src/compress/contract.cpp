@@ -202,16 +202,20 @@ class Search {
   void judge(Candidate& c) const {
     const Contract& contract = task_.contract;
     const double increase = c.comparison.ratio_high - 1;
-    if (!std::isfinite(increase) || !std::isfinite(c.comparison.mean_kl)) {
-      c.miss = "its logits are NaN or infinite on the validation text";
-    } else if (contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) {
-      c.miss = fmt::format("perplexity rises by up to {:.3f} %", 100 * increase);
-    } else if (contract.max_kl && c.comparison.mean_kl > *contract.max_kl) {
-      c.miss = fmt::format("the KL divergence is {:.3e}", c.comparison.mean_kl);
-    } else if (contract.max_bytes && c.bytes > *contract.max_bytes) {
-      c.miss = fmt::format("it takes {} ({} bytes)", human_bytes(static_cast<double>(c.bytes)), c.bytes);
-    } else if (contract.max_latency && c.latency > *contract.max_latency) {
-      c.miss = fmt::format("a token takes {}", human_seconds(c.latency));
+    const auto miss = [&c](std::string what) { c.miss += (c.miss.empty() ? "" : ", ") + std::move(what); };
+    const bool finite = std::isfinite(increase) && std::isfinite(c.comparison.mean_kl);
+    if (!finite) miss("its logits are NaN or infinite on the validation text");
+    if (finite && contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) {
+      miss(fmt::format("perplexity rises by up to {:.3f} %", 100 * increase));
+    }
+    if (finite && contract.max_kl && c.comparison.mean_kl > *contract.max_kl) {
+      miss(fmt::format("the KL divergence is {:.3e}", c.comparison.mean_kl));
+    }
+    if (contract.max_bytes && c.bytes > *contract.max_bytes) {
+      miss(fmt::format("it takes {} ({} bytes)", human_bytes(static_cast<double>(c.bytes)), c.bytes));
+    }
+    if (contract.max_latency && c.latency > *contract.max_latency) {
+      miss(fmt::format("a token takes {}", human_seconds(c.latency)));
     }
     c.holds = c.miss.empty();
     c.keeps_quality = (!contract.max_perplexity_increase || increase <= *contract.max_perplexity_increase) &&
