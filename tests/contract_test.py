@@ -133,6 +133,17 @@ class ContractTest(ProgramTest):
         self.assertEqual(self.names(), [])
 
     @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
+    def test_perplexity_is_not_given_up_before_all_that_are_small_enough_were_made(self):
+        done = octet(*self.command(self.folder / "out", "--algorithm", "rtn", "--max-ppl-increase", "0.0001%", "--max-size",
+                                   "790K", "--json")[1:])
+        self.assertEqual(done.returncode, 3, done)
+        candidates = json.loads(done.stdout)["candidates"]
+        small = sorted(c["wide_units"] for c in candidates if c["bytes"] <= 790_000)
+        self.assertGreater(len(small), 5)
+        self.assertEqual(small, list(range(len(small))))
+        self.assertIn(len(small), [c["wide_units"] for c in candidates])  # the first that is too large
+
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "a search takes minutes under sanitizers")
     def test_a_latency_is_said(self):
         done = octet(*self.command(self.folder / "out", "--max-latency", "10s")[1:])
         self.assertEqual(done.returncode, 0, done)

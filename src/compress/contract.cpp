@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kHeldRows = int64_t{64} << 20;  // bytes of rows that stand in memory
 constexpr int64_t kDecodedTokens = 32;
+constexpr size_t kTriesBetween = 12;
 
 // The number at the beginning of a text, and what follows it.
 std::pair<double, std::string_view> number_and_unit(const std::string& text, const char* option) {
@@ -96,7 +97,32 @@ class Search {
       else
         high = middle;
     }
+    const bool met = result_.candidates[result_.chosen].holds;
+    if (!met && task_.contract.max_perplexity_increase && task_.contract.about_cost()) try_between();
     choose_nearest();
+  }
+
+  // KL divergence, size and latency go one way with the wide units. Perplexity does not: before its contract is called
+  // unmet, models between those that were made are.
+  void try_between() {
+    const Contract& contract = task_.contract;
+    size_t low = 0, high = result_.units.size();
+    std::vector<bool> tried(high + 1);
+    for (const Candidate& c : result_.candidates) {
+      tried[c.kept] = true;
+      const bool far = contract.max_kl && c.comparison.mean_kl > *contract.max_kl;
+      const bool large = contract.max_bytes && c.bytes > *contract.max_bytes;
+      const bool slow = contract.max_latency && c.latency > *contract.max_latency;
+      if (far) low = std::max(low, c.kept + 1);
+      if (large || slow) high = std::min(high, c.kept);
+    }
+    if (low >= high) return;
+    const size_t step = (high - low - 1) / kTriesBetween + 1;
+    for (size_t kept = low; kept < high; kept += step) {
+      if (tried[kept] || !make(kept).holds) continue;
+      result_.chosen = result_.candidates.size() - 1;
+      return;
+    }
   }
 
   // Of those that miss, the one that does best by its own worst.
