@@ -10,7 +10,7 @@ which should have 100,000 tokens or more:
                on copies in F32, as BF16's arithmetic alone is as far from itself as good weights
 Then the model is given outliers: in every layer three channels of each norm, rows of v_proj and rows of up_proj become
 30 to 100 times larger and the columns that read them as much smaller, which changes no function, and W8A8 is measured.
-Exits with 1 where a goal is missed.
+Exits with 1 where a goal is missed; those of FP8 are octet-stories'.
 
 example:
   bench/compression_quality.py assets/octet-stories --calibration novel.txt --text another-novel.txt
