@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 namespace octet {
 
@@ -41,6 +42,10 @@ class OutputFile {
 /// is not a regular file (a terminal, a pipe) is written to directly.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Whether a directory of unfinished work, or one below it, holds parts that are finished: NAME with NAME.sha256
+/// beside.
+bool has_finished_parts(const std::filesystem::path& directory);
+
 /// Throws Error where something is at `path` that an OutputDirectory would not replace even if it may.
 void check_replaceable(const std::filesystem::path& path);
 
@@ -68,11 +73,12 @@ class OutputDirectory {
   void commit();
 
   /// Removes the part directories of all objects that live; later commits throw. For the thread that handles Ctrl-C.
-  static void remove_all_pending();
+  /// Returns those that stay because work() holds parts that are finished: whole, with a file NAME.sha256 beside them.
+  static std::vector<std::filesystem::path> remove_all_pending();
 
  private:
   void lock_part();
-  static void abandon(const std::filesystem::path& part);
+  static bool abandon(const std::filesystem::path& part);
   std::filesystem::path target_, part_;
   bool force_, resumable_, pending_ = false;
   int lock_ = -1;

@@ -88,6 +88,15 @@ int rename_in_two_steps(const fs::path& part, const fs::path& target, bool force
 
 }  // namespace
 
+bool has_finished_parts(const fs::path& directory) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    fs::path sealed = entry->path();
+    if (sealed.extension() == ".sha256" && fs::exists(sealed.replace_extension(), error)) return true;
+  }
+  return false;
+}
+
 void check_replaceable(const fs::path& path) {
   if (!fs::exists(fs::symlink_status(path))) return;
   if (!is_model_directory(path))
@@ -144,16 +153,19 @@ fs::path OutputDirectory::work() const {
   return resumable_ ? part_ / kWork : fs::path();
 }
 
-// Removed, but for work that a later run can go on with.
-void OutputDirectory::abandon(const fs::path& part) {
+// Removed, but for work that a later run can go on with; returns whether there is any.
+bool OutputDirectory::abandon(const fs::path& part) {
   std::error_code error;
-  const fs::path work = part / kWork;
-  if (!fs::exists(work, error) || fs::is_empty(work, error)) return remove_stubbornly(part);
+  if (!has_finished_parts(part / kWork)) {
+    remove_stubbornly(part);
+    return false;
+  }
   std::vector<fs::path> rest;
   for (const auto& entry : fs::directory_iterator(part, error)) {
     if (entry.path().filename() != kWork && entry.path().filename() != kLock) rest.push_back(entry.path());
   }
   for (const fs::path& path : rest) remove_stubbornly(path);
+  return true;
 }
 
 OutputDirectory::~OutputDirectory() {
@@ -191,10 +203,14 @@ void OutputDirectory::commit() {
   sync_path(target_.has_parent_path() ? target_.parent_path() : ".");
 }
 
-void OutputDirectory::remove_all_pending() {
+std::vector<fs::path> OutputDirectory::remove_all_pending() {
   std::lock_guard lock(pending_mutex);
-  for (const auto& part : pending_parts()) abandon(part);
+  std::vector<fs::path> kept;
+  for (const auto& part : pending_parts()) {
+    if (abandon(part)) kept.push_back(part);
+  }
   pending_parts().clear();
+  return kept;
 }
 
 }  // namespace octet

@@ -1,5 +1,6 @@
 #include "cli/signals.h"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <thread>
 
 #include "base/deferred_end.h"
+#include "base/escape.h"
 #include "base/output.h"
 #include "base/progress.h"
 #include "cli/output.h"
@@ -34,10 +36,18 @@ void on_bus_error(int) {
   for (;;) ::pause();
 }
 
+void tell_of_kept_work(const std::vector<std::filesystem::path>& kept) {
+  for (const std::filesystem::path& part : kept) {
+    print_notice(fmt::format("octet: interrupted: what is finished stands in {}; the same command goes on with it",
+                             printable(part.string())));
+  }
+}
+
 void wait_for_the_end(sigset_t set) {
   int number = 0;
   while (sigwait(&set, &number) != 0 || (!file_was_cut && DeferredEnd::defer(number))) continue;
   Progress::clear_shown();
+  if (!file_was_cut) tell_of_kept_work(OutputDirectory::remove_all_pending());
   if (file_was_cut) {
     try {
       tell_of_the_cut();
