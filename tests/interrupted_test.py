@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import re
 import resource
 import shutil
 import signal
@@ -33,8 +34,9 @@ class Interrupted(ProgramTest):
         self.text.write_bytes(self.data("text/tinystories.train.txt").read_bytes()[:20000])
 
     def command(self, out, *more):
+        tokens = () if "--calibration-tokens" in more else ("--calibration-tokens", "4000")
         return [OCTET, "compress", str(self.model), "--scheme", "W8A8", "--calibration", str(self.text),
-                "--context", "256", "--calibration-tokens", "4000", "--threads", "2", "-o", str(out), *more]
+                "--context", "256", *tokens, "--threads", "2", "-o", str(out), *more]
 
     def run_limited(self, out, *more, what=None, size=0):
         return subprocess.run(self.command(out, *more), capture_output=True, timeout=300,
@@ -45,8 +47,8 @@ class Interrupted(ProgramTest):
         self.assertEqual(done.returncode, 0, done)
         return files_of(self.folder / name)
 
-    def smallest_budget(self):
-        done = self.run_limited(self.folder / "no", "--ram", "1M")
+    def smallest_budget(self, *more):
+        done = self.run_limited(self.folder / "no", *more, "--ram", "1M")
         self.assertEqual(done.returncode, 2, done)
         return done.stderr.decode().rsplit(" ", 1)[1].strip()
 
@@ -87,11 +89,20 @@ class Interrupted(ProgramTest):
 
     def test_a_full_disk_is_said_in_a_line_and_loses_nothing(self):
         whole = self.whole()
-        self.assertNotIn("went on", self.fails_then_goes_on("spill", whole, "activations need", 300_000, "--ram",
-                                                            self.smallest_budget()))
         self.assertNotIn("went on", self.fails_then_goes_on("layer", whole, "layer-00000", 10_000))
         self.assertIn("went on with 5 of 5 layers",
                       self.fails_then_goes_on("save", whole, "model.safetensors", 300_000))
+
+    def test_a_disk_too_small_for_the_activations_is_said_in_a_line(self):
+        self.model = pathlib.Path(os.environ["OCTET_SOURCE"]) / "assets" / "octet-stories"
+        self.text.write_bytes(self.data("text/tinystories.train.txt").read_bytes()[:60000])
+        more = ("--algorithm", "mse", "--calibration-tokens", "12000")
+        done = self.run_limited(self.folder / "whole", *more)
+        self.assertEqual(done.returncode, 0, done)
+        spilled = (*more, "--ram", self.smallest_budget(*more))
+        text = self.fails_then_goes_on("spill", files_of(self.folder / "whole"), "activations need", 300_000, *spilled)
+        self.assertIn("activations in a file", text)
+        self.assertNotIn("went on", text)
 
     def test_a_layer_that_was_damaged_is_made_again(self):
         whole = self.whole()
@@ -117,6 +128,80 @@ class Interrupted(ProgramTest):
         self.assertEqual(done.returncode, 0, done)
         self.assertIn("predicted: at most", done.stderr.decode())
         self.assertEqual(files_of(self.folder / "tight"), whole)
+
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
+    def test_what_is_said_holds_under_a_hard_limit_and_is_not_much_more_than_needed(self):
+        model = pathlib.Path(os.environ["OCTET_SOURCE"]) / "assets" / "octet-stories"
+        for scheme, algorithm, threads in (("W8A8", "default", 2), ("FP8_DYNAMIC", "gptq", 8), ("W8A16_CHANNEL", "mse", 1),
+                                           ("CODEBOOK8A16", "rtn", 2), ("W8A8", "rotation+mse", 2)):
+            def run(name, size=None):
+                return subprocess.run([OCTET, "compress", str(model), "--scheme", scheme, "--algorithm", algorithm,
+                                       "--calibration", str(model / "calibration.txt"), "--calibration-tokens", "600",
+                                       "--threads", str(threads), "--ram", "4G", "-o", str(self.folder / name)],
+                                      capture_output=True, timeout=300,
+                                      preexec_fn=limit(resource.RLIMIT_DATA, size) if size else None)
+            with self.subTest(scheme=scheme, algorithm=algorithm):
+                out = f"{scheme}-{algorithm}"
+                said = re.search(r"at most ([0-9.]+) MB", run(out).stderr.decode())
+                size = float(said.group(1)) * 1e6
+                done = run(out + "-tight", int(size))
+                self.assertEqual(done.returncode, 0, done)
+                self.assertEqual(files_of(self.folder / out), files_of(self.folder / (out + "-tight")))
+                done = run(out + "-short", int((size - 10e6) / 1.15))
+                self.assertNotEqual(done.returncode, 0, f"{said.group(1)} MB are said, and far less is enough")
+
+    def test_interrupted_it_says_that_the_same_command_goes_on(self):
+        whole = self.whole()
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            out = self.folder / f"out-{status}"
+            process = subprocess.Popen(self.command(out), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            self.wait_for(process, out.with_suffix(".part") / "work" / "layer-00001.safetensors")
+            process.send_signal(number)
+            text = process.communicate()[1].decode()
+            self.assertEqual(process.returncode, status, text)
+            self.assertIn(f"interrupted: what is finished stands in {out}.part; the same command goes on with it", text)
+            done = self.run_limited(out)
+            self.assertIn("octet: went on with", done.stderr.decode())
+            self.assertEqual(files_of(out), whole)
+
+    def wait_for(self, process, file):
+        end = time.time() + 60
+        while not file.exists() and process.poll() is None and time.time() < end:
+            time.sleep(0.002)
+        self.assertTrue(file.exists() and process.poll() is None, "it ended too early")
+
+    def test_other_work_is_said_not_to_be_used_and_a_report_does_not_make_it_other(self):
+        out = self.folder / "out"
+        def leave_work():
+            process = subprocess.Popen(self.command(out), stderr=subprocess.DEVNULL)
+            self.wait_for(process, out.with_suffix(".part") / "work" / "layer-00001.safetensors")
+            process.kill()
+            process.wait()
+        leave_work()
+        done = self.run_limited(out, "--algorithm", "mse")
+        self.assertIn("the work of an earlier run is not used: it was made by: octet compress", done.stderr.decode())
+        shutil.rmtree(out)
+        report = ("--validation", str(self.text), "--report", str(self.folder / "report.html"))
+        process = subprocess.Popen(self.command(out, *report), stderr=subprocess.DEVNULL)
+        self.wait_for(process, out.with_suffix(".part") / "work" / "layer-00001.safetensors")
+        process.kill()
+        process.wait()
+        done = self.run_limited(out, *report[:3], str(self.folder / "another.html"))
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("octet: went on with", done.stderr.decode())
+        self.assertIn("another.html", (out / "octet.json").read_text())
+
+    def test_a_search_goes_on_under_other_bounds(self):
+        out = self.folder / "out"
+        bounds = lambda kl: ("--algorithm", "rtn", "--max-kl", kl)
+        process = subprocess.Popen(self.command(out, *bounds("1e-9")), stderr=subprocess.DEVNULL)
+        self.wait_for(process, out.with_suffix(".part") / "work" / "sensitivities.json.sha256")
+        process.kill()
+        process.wait()
+        done = self.run_limited(out, *bounds("1"), "--report", str(self.folder / "report.html"))
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("went on with the sensitivities", done.stderr.decode())
+        self.assertIn("--max-kl 1 ", (out / "octet.json").read_text())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <thread>
 
+#include "base/errors_for_tests.h"
+
 namespace octet {
 namespace {
 
@@ -26,6 +28,20 @@ TEST(PeakMemory, SeesWhatWasTakenAndGivenBack) {
   const uint64_t before = anonymous_bytes();
   touch_for(std::chrono::milliseconds(60));
   EXPECT_GE(memory.peak_anonymous_bytes(), before + (kMegabytes << 20) * 9 / 10);
+}
+
+TEST(Pages, TakeOfALimitOnDataWhatTheyHold) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers take memory of their own";
+  const size_t size = 3 * kHugePage + 100;
+  const uint64_t before = data_bytes();
+  void* const pages = allocate_pages(size);
+  ASSERT_NE(pages, nullptr);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(pages) % kHugePage, 0u);
+  EXPECT_LE(data_bytes() - before, size + 4096);
+  EXPECT_GE(data_bytes() - before, size);
+  std::memset(pages, 1, size);
+  free_pages(pages, size);
+  EXPECT_LE(data_bytes(), before + 4096);
 }
 
 TEST(PeakMemory, TheResidentSetHoldsTheAnonymousOne) {

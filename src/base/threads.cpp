@@ -1,5 +1,6 @@
 #include "base/threads.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -9,8 +10,11 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "base/error.h"
 
 namespace octet {
 namespace {
@@ -48,6 +52,16 @@ int usable_cores() {
   return std::max(1, std::min(affinity, cgroup_cores()));
 }
 
+void limit_thread_stacks() {
+#ifdef __GLIBC__
+  constexpr size_t kStack = size_t{512} << 10;
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return;
+  if (pthread_attr_setstacksize(&attributes, kStack) == 0) pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+#endif
+}
+
 // The section of work that is going on, in one word: its number, whether it is open, and how many threads besides the
 // caller are inside.
 namespace section {
@@ -68,6 +82,15 @@ struct Threads::Crew {
   std::atomic<bool> stop{false};
   const std::function<void()>* body = nullptr;
   std::exception_ptr error;
+
+  ~Crew() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_all();
+    for (auto& thread : threads) thread.join();
+  }
 
   void run() {
     inside_a_body = true;
@@ -136,17 +159,15 @@ struct Threads::Crew {
 };
 
 Threads::Threads(int count) : crew_(std::make_unique<Crew>()) {
-  for (int i = 1; i < count; ++i) crew_->threads.emplace_back([this] { crew_->work(); });
+  try {
+    for (int i = 1; i < count; ++i) crew_->threads.emplace_back([crew = crew_.get()] { crew->work(); });
+  } catch (const std::system_error&) {
+    fail("{} threads cannot be made, only {}: give fewer --threads, or raise what limits them (ulimit -d, ulimit -u)",
+         count, crew_->threads.size() + 1);
+  }
 }
 
-Threads::~Threads() {
-  {
-    std::lock_guard lock(crew_->mutex);
-    crew_->stop = true;
-  }
-  crew_->wake.notify_all();
-  for (auto& thread : crew_->threads) thread.join();
-}
+Threads::~Threads() = default;
 
 int Threads::count() const {
   return static_cast<int>(crew_->threads.size()) + 1;

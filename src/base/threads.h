@@ -8,10 +8,15 @@ namespace octet {
 /// Cores this process may use: the affinity mask, limited by the cgroup's quota. At least 1.
 int usable_cores();
 
+/// Threads made from now on get stacks of half a megabyte: whoever limits memory (ulimit -d) counts a stack whole, and
+/// the usual ones are of eight.
+void limit_thread_stacks();
+
 /// A fixed crew of threads, the caller among them. Work is handed out in chunks whose borders never decide a result:
 /// every caller makes each output element in one piece of work.
 class Threads {
  public:
+  /// Throws Error where the system gives no more threads.
   explicit Threads(int count = usable_cores());
   ~Threads();
   Threads(const Threads&) = delete;

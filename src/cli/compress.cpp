@@ -18,8 +18,10 @@
 #include "cli/verbs.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
+#include "compress/identity.h"
 #include "compress/sequences.h"
 #include "compress/target.h"
+#include "tensor/storage.h"
 
 namespace octet::cli {
 namespace {
@@ -40,6 +42,8 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
     return {};
   }
   if (plain) return {calibrate(checkpoint, plan, options, text, work.directory, threads, admitted), {}};
+  if (const std::string reason = reason_not_to_use(work.directory, work.identity); !reason.empty())
+    print_notice("octet: the work of an earlier run is not used: " + reason);
   WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads, admitted);
   tell_of_earlier_run(result, plan.model.layers);
   report.smoothing = std::move(result.smoothing);
@@ -50,8 +54,9 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
 // Memory that is given back goes to the system at once, not to a list of free blocks: peaks stay where they are
 // predicted.
 void return_large_blocks() {
+  StorageReuse::limit(0);
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
 }
 

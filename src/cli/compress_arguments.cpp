@@ -64,7 +64,7 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
-std::string command_of(const CompressArguments& o) {
+std::string command_of(const CompressArguments& o, bool all) {
   std::string command = "octet compress " + quoted(o.model);
   const auto add = [&](const char* option, const std::string& value) {
     if (!value.empty()) command += fmt::format(" {} {}", option, quoted(value));
@@ -83,6 +83,7 @@ std::string command_of(const CompressArguments& o) {
   if (o.seed != 0) command += fmt::format(" --seed {}", o.seed);
   if (o.narrow_range) command += " --narrow-range";
   if (o.kv_cache == "fp8") add("--kv-cache", o.kv_cache);
+  if (!all) return command;
   add("--max-ppl-increase", o.max_ppl_increase);
   add("--max-kl", o.max_kl);
   add("--max-size", o.max_size);
@@ -91,6 +92,16 @@ std::string command_of(const CompressArguments& o) {
   add("--report", o.report);
   return command;
 }
+
+namespace {
+
+// Bounds and the report change no byte of unfinished work; whether a tenth of the text is left out does.
+std::string deciding_command_of(const CompressArguments& o) {
+  const bool divided = o.validation.empty() && !(o.report.empty() && contract_of(o).empty());
+  return command_of(o, false) + (divided ? " # nine tenths of the text" : "");
+}
+
+}  // namespace
 
 CompressOptions compress_options(const CompressArguments& o) {
   if (o.scheme.empty() && o.recipe.empty()) {
@@ -118,6 +129,7 @@ CompressOptions compress_options(const CompressArguments& o) {
   options.context = o.context;
   options.calibration_tokens = o.calibration_tokens;
   options.command = command_of(o);
+  options.deciding = deciding_command_of(o);
   return options;
 }
 

@@ -24,7 +24,8 @@ CompressArguments with_target(CompressArguments arguments);
 /// A word of a command line as a shell takes it: 'two words'.
 std::string quoted(const std::string& text);
 /// What makes the same bytes again, whatever the threads and the memory and wherever it goes.
-std::string command_of(const CompressArguments& arguments);
+/// Not `all`: without bounds, --validation and --report.
+std::string command_of(const CompressArguments& arguments, bool all = true);
 CompressOptions compress_options(const CompressArguments& arguments);
 Contract contract_of(const CompressArguments& arguments);
 

@@ -1,5 +1,7 @@
 #include "cli/compress_budget.h"
 
+#include <cmath>
+
 #include "base/progress.h"
 #include "base/units.h"
 #include "cli/output.h"
@@ -11,8 +13,11 @@ namespace {
 
 constexpr int64_t kFewTokens = 256;
 
-std::string bytes_text(int64_t bytes) {
-  return human_bytes(static_cast<double>(bytes));
+// Of three digits, rounded up: what is said holds.
+std::string at_most(int64_t bytes) {
+  const double value = static_cast<double>(bytes);
+  const double step = std::pow(10.0, std::floor(std::log10(std::max(value, 1.0))) - 2);
+  return "at most " + human_bytes(std::ceil(value / step) * step);
 }
 
 // `floor`: what is needed at other times than while layers are made; `beside`: what stands in memory meanwhile.
@@ -30,7 +35,7 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
 Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                    const CompressOptions& options, int64_t rows, Threads& threads) {
   const MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
-  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, threads.count());
   Prediction prediction;
   prediction.held = held_within(given.ram, walk, report, 0, options.activation_bytes);
   prediction.peak = std::max(report, prediction.held > 0 ? walk.in_memory : walk.spilled);
@@ -48,7 +53,7 @@ int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, cons
                     "on others; give some thousands",
                     rows));
   }
-  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {}", bytes_text(prediction.peak),
+  print_notice(fmt::format("octet: predicted: {} of memory{}, about {}", at_most(prediction.peak),
                            prediction.held > 0 ? "" : ", activations in a file", human_seconds(prediction.seconds)));
   return prediction.held;
 }
@@ -64,14 +69,14 @@ int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpo
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
   const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());
   const MeasuringPrediction measuring = predict_measuring(plan, options, rows, threads.count(), contract_of(given));
-  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, threads.count());
   const int64_t floor = std::max(measuring.peak, report);
   const int64_t held = held_within(given.ram, walk, floor, measuring.held, options.activation_bytes);
   const int64_t peak = std::max(floor, measuring.held + (held > 0 ? walk.in_memory : walk.spilled));
   const double seconds = (walks ? predict_seconds(plan, options, options.calibration_tokens, threads) : 0) +
                          estimate_seconds(checkpoint, plan, options, threads);
-  print_notice(fmt::format("octet: predicted: at most {} of memory{}, about {} to make each candidate",
-                           bytes_text(peak), held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
+  print_notice(fmt::format("octet: predicted: {} of memory{}, about {} to make each candidate", at_most(peak),
+                           held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
   return held;
 }
 

@@ -4,6 +4,7 @@
 #include "base/edit_distance.h"
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
 #include "cli/help.h"
@@ -78,6 +79,7 @@ struct Program {
 int run(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  limit_thread_stacks();
   install_signals(json);
   if (!arguments.empty() && arguments[0] == "help") {
     arguments.erase(arguments.begin());
@@ -102,7 +104,9 @@ int run(int argc, char** argv) {
     return report(kWrongUsage, error.what(), json);
   } catch (const std::bad_alloc&) {
     return report(kFailed,
-                  "there is not enough memory for this; fewer threads, shorter inputs or a smaller model take less",
+                  fmt::format("there is not enough memory for this: {}; fewer --threads, shorter inputs or a smaller "
+                              "model take less",
+                              memory_taken()),
                   json);
   } catch (const std::exception& error) {
     return report(kFailed, error.what(), json);

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/units.h"
 #include "compress/layerwise.h"
 #include "kernels/gemm/gemm.h"
@@ -13,17 +14,22 @@
 namespace octet {
 namespace {
 
-constexpr int64_t kProgram = int64_t{64} << 20;  // the program and the stacks of its helpers
-constexpr int64_t kThread = int64_t{16} << 20;   // stack and scratch of a thread
-constexpr int64_t kTokenizer = 16;               // bytes of memory for a byte of tokenizer.json
-constexpr int64_t kProductRows = 512;            // of a product while rounding
-constexpr int64_t kLogits = int64_t{64} << 20;   // of a slice of logits
-constexpr int64_t kRows = int64_t{64} << 20;     // of a measured text's rows that stand in memory
+constexpr int64_t kSlack = int64_t{3} << 20;           // what a heap holds between blocks, and threads yet to come
+constexpr int64_t kThread = int64_t{512} << 10;        // a thread's own scratch memory
+constexpr int64_t kPiece = int64_t{1} << 20;           // of a matrix that a thread takes while the model is written
+constexpr int64_t kEnds = int64_t{16} << 20;           // of the embedding, as F32, that is rotated at once
+constexpr int64_t kCodebookMemory = int64_t{7} << 20;  // while one is divided into clusters
+constexpr int64_t kTokenizer = 16;                     // bytes of memory for a byte of tokenizer.json, while it is read
+constexpr int64_t kTimedRows = 256, kTimedSize = 768;  // of a product whose time is taken
+constexpr int64_t kTiming = 4 * (3 * kTimedSize + 2 * kTimedRows) * kTimedSize;
+constexpr int64_t kSampleNumbers = int64_t{1} << 19, kFewestSamples = 256, kMostSamples = 1024;  // kept of an input
+constexpr int64_t kLogits = int64_t{64} << 20;                                                   // of a slice of logits
+constexpr int64_t kRows = int64_t{64} << 20;  // of a measured text's rows that stand in memory
 
 struct Sizes {
   int64_t hidden, attention, cache, intermediate, widest, parameters, width, batch;
 
-  Sizes(const DecoderConfig& c, int64_t context)
+  Sizes(const DecoderConfig& c, int64_t context, int64_t rows)
       : hidden(c.hidden),
         attention(c.heads * c.head_dim),
         cache(c.kv_heads * c.head_dim),
@@ -31,7 +37,7 @@ struct Sizes {
         widest(std::max({hidden, attention, intermediate})),
         parameters(2 * hidden * attention + 2 * hidden * cache + 3 * hidden * intermediate),
         width(c.dtype == DType::BF16 ? 2 : 4),
-        batch(std::max(kBatchTokens, context)) {}
+        batch(std::min(std::max(kBatchTokens, context), rows)) {}
 
   int64_t squares() const { return 2 * hidden * hidden + attention * attention + intermediate * intermediate; }
 };
@@ -51,71 +57,124 @@ bool has_hessians(const Pipeline& p) {
   return p.rounding != RoundingAlgorithm::nearest || p.weights->name == "importance_mse";
 }
 
-// A layer while a batch goes through it: its weights, what the forward holds, what is kept of the inputs.
+int64_t samples_of(int64_t k) {
+  return std::clamp(kSampleNumbers / k, kFewestSamples, kMostSamples);
+}
+
+// Rows that are kept of the inputs of a layer.
+int64_t samples(const Sizes& s) {
+  int64_t numbers = 0;
+  for (const Group& g : groups_of(s)) numbers += samples_of(g.k) * g.k;
+  return 4 * numbers;
+}
+
+// What the forward holds of a row: in attention or in the MLP, with what the next product is made from; and its keys
+// and values.
+int64_t bytes_of_row(const Sizes& s) {
+  const int64_t attention = 4 * (3 * s.hidden + 2 * s.attention + 2 * s.cache) + s.width * s.hidden;
+  const int64_t mlp = 4 * (3 * s.hidden + 3 * s.intermediate) + s.width * s.intermediate;
+  return std::max(attention, mlp) + 2 * s.width * s.cache;
+}
+
+// A layer while a batch goes through it: its weights, and what the forward holds.
 int64_t forward(const Sizes& s) {
-  const int64_t row = 4 * s.hidden + 2 * s.attention + 2 * s.cache + 3 * s.intermediate;
-  return s.parameters * s.width + s.batch * 4 * row;
+  return s.parameters * s.width + s.batch * bytes_of_row(s);
 }
 
-int64_t watching(const Sizes& s, const Pipeline& p) {
-  const int64_t kept = 2 * s.hidden + s.attention + s.intermediate;
-  const int64_t hessians = has_hessians(p) ? 4 * s.squares() + s.batch * 4 * 3 * s.widest : 0;
-  return forward(s) + s.batch * 4 * kept + hessians;
+// Beside it what is kept of the inputs, and what makes their sums: rows transposed, prepared and weighted.
+int64_t watching(const Sizes& s, const Pipeline& p, int64_t rows) {
+  const int64_t all = s.parameters * s.width + samples(s);
+  const int64_t during = s.batch * (bytes_of_row(s) + 4 * (s.hidden + s.attention));
+  if (!has_hessians(p)) return all + during;
+  const int64_t scratch = s.batch * ((4 + s.width) * s.widest + 256 * s.width) + 256 * 4 * s.widest;
+  const int64_t kept = s.batch * 4 * (3 * s.hidden + s.attention + s.intermediate);
+  const int64_t after = kept + scratch + s.batch * (4 * s.widest + 256 * s.width);
+  return all + 4 * s.squares() + std::max(during + (rows > s.batch ? scratch : 0), after);
 }
 
-// A factor beside H, the errors and codes of one matrix, and a batch of its rows; or, of learned rounding, whole H
-// twice over and three numbers of state a weight.
+// Products with a strip of a K x K matrix: the strip as it is and packed, rows prepared.
+int64_t strips(int64_t k) {
+  constexpr int64_t kStrip = 256, kProductRows = 512;
+  return 4 * k * (2 * kStrip + kStrip + kProductRows);
+}
+
+// One matrix beside H: whole as F32, what its rounding holds, and its codes.
 int64_t rounding(const Group& g, const Pipeline& p) {
-  if (p.rounding == RoundingAlgorithm::nearest) return g.largest * (4 + 4 + 1);
-  const int64_t products = 6 * kProductRows * 4 * g.k;  // measured: rows prepared, packed and being freed
-  if (p.rounding == RoundingAlgorithm::learned) return 8 * g.k * g.k + g.largest * (4 + 4 + 1 + 8) + 2 * products;
-  return 4 * g.k * g.k + g.largest * (4 + 4 + 1 + 1) + products;
+  constexpr int64_t kLearnedRows = 256, kLearned = 36;  // rows at once, bytes of state a number
+  const int64_t whole = 4 * g.largest + g.largest;
+  if (p.rounding == RoundingAlgorithm::nearest) return whole + 4 * g.largest;
+  if (p.rounding == RoundingAlgorithm::learned) return 8 * g.k * g.k + whole + kLearnedRows * kLearned * g.k;
+  return 4 * g.k * g.k + whole + 4 * g.largest + g.largest + 512 * g.largest / g.k + strips(g.k);
+}
+
+// Weights as F32, one of them twice while it is changed, or scaled, as stored, as codes and packed; the samples scaled,
+// prepared and multiplied.
+int64_t smoothing(const Group& g, const Sizes& s) {
+  const int64_t rows = 4 * samples_of(g.k);
+  const int64_t weight = std::max<int64_t>(8, 4 + s.width + 1 + 1) * g.largest;
+  return 4 * g.together + weight + rows * (3 * g.k + g.together / g.k + g.largest / g.k);
 }
 
 // Of one input after the other; those that are done have codes, those to come their H.
 int64_t making(const Sizes& s, const Pipeline& p) {
-  int64_t left = has_hessians(p) ? 4 * s.squares() : 0, coded = 0;
+  int64_t left = has_hessians(p) ? 4 * s.squares() : 0, coded = samples(s);
   int64_t most = p.rotation ? s.parameters * s.width + 14 * s.hidden * s.widest : 0;  // the layer is rotated
   for (const Group& g : groups_of(s)) {
     const int64_t numbers = p.rotation ? g.together * s.width : 0;  // of a rotated layer, until it is written
-    const int64_t smoothing = p.smoothing ? left + g.together * 4 + g.largest * (4 + 4 + 4 + 2 + 1 + 1) : 0;
-    most = std::max({most, left + coded + g.together + numbers + rounding(g, p), smoothing});
+    const int64_t smooth = p.smoothing ? left + coded + smoothing(g, s) : 0;
+    most = std::max({most, left + coded + g.together + numbers + rounding(g, p), smooth});
     if (has_hessians(p)) left -= 4 * g.k * g.k;
     coded += g.together + numbers;
   }
   return most;
 }
 
-int64_t program(const CompressOptions& options, int threads) {
+// What is taken now, and by threads at any time.
+int64_t program(int threads) {
+  return static_cast<int64_t>(data_bytes()) + kSlack + threads * kThread;
+}
+
+bool has_codebooks(const Plan& plan) {
+  return std::any_of(plan.modules.begin(), plan.modules.end(), [](const ModulePlan& module) {
+    return module.to && module.to->weights->format == Format::CODEBOOK;
+  });
+}
+
+// While the model is written: each thread holds what it makes of a piece of a matrix, and packed codes are copies.
+int64_t writing(const Plan& plan, bool plain, int threads) {
+  int64_t most = 0;
+  for (const ModulePlan& module : plan.modules) {
+    const int64_t piece = std::min(kPiece, module.n * module.k * bytes_of(module.dtype));
+    most = std::max(most, module.to && module.to->storage == Storage::pack_quantized ? 2 * piece : piece);
+  }
+  return threads * (most + (plain && has_codebooks(plan) ? kCodebookMemory : 0));
+}
+
+// Until text is tokens.
+int64_t tokenizing(const CompressOptions& options) {
   std::error_code error;
-  const auto size_of = [&](const std::filesystem::path& path) {
-    const auto size = std::filesystem::file_size(path, error);
-    return error ? int64_t{0} : static_cast<int64_t>(size);
-  };
-  const int64_t text = options.calibration ? 2 * size_of(*options.calibration) : 0;
-  const int64_t tokenizer = options.calibration ? kTokenizer * size_of(options.model / "tokenizer.json") : 0;
-  return kProgram + threads * kThread + text + tokenizer;
+  const auto size = std::filesystem::file_size(options.model / "tokenizer.json", error);
+  return error ? 0 : kTokenizer * static_cast<int64_t>(size);
 }
 
 double seconds_of_product(Format format, Threads& threads) {
-  constexpr int64_t kSize = 1024;
-  const Tensor a = Tensor::zeros({kSize, kSize});
-  const std::vector<uint16_t> narrow(static_cast<size_t>(kSize * kSize));
-  kernels::WeightSource source{kSize, kSize, format, a.raw()};
-  if (format == Format::BF16) source.codes = reinterpret_cast<const std::byte*>(narrow.data());
+  const Tensor a = Tensor::zeros({kTimedSize, kTimedSize});
+  const std::vector<uint16_t> narrow(format == Format::BF16 ? static_cast<size_t>(kTimedSize * kTimedSize) : 0);
+  kernels::WeightSource source{kTimedSize, kTimedSize, format, a.raw()};
+  if (!narrow.empty()) source.codes = reinterpret_cast<const std::byte*>(narrow.data());
   const kernels::PackedWeight packed(source, {format}, threads);
   kernels::PreparedInput prepared;
-  Tensor y({kSize, kSize});
+  Tensor y({kTimedRows, kTimedSize});
   const auto now = [] { return std::chrono::steady_clock::now(); };
   const auto end = now() + std::chrono::milliseconds(80);  // the first ones are slow: memory, clocks, threads
   double best = 1e9;
   for (int repeat = 0; repeat < 4 || now() < end; ++repeat) {
     const auto start = now();
-    prepared.prepare(a.f32(), kSize, kSize, kSize, packed.input(), threads);
-    kernels::gemm(prepared, packed, nullptr, y.f32(), kSize, threads);
+    prepared.prepare(a.f32(), kTimedRows, kTimedSize, kTimedSize, packed.input(), threads);
+    kernels::gemm(prepared, packed, nullptr, y.f32(), kTimedSize, threads);
     best = std::min(best, std::chrono::duration<double>(now() - start).count());
   }
-  return best / (2.0 * kSize * kSize * kSize);
+  return best / (2.0 * kTimedRows * kTimedSize * kTimedSize);
 }
 
 // Seconds of one thread, measured; none of them depends on the processor's products.
@@ -160,37 +219,36 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
 }  // namespace
 
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads) {
-  const Sizes s(plan.model, std::min(options.context, rows));
+  const int64_t all = program(threads), written = writing(plan, options.pipeline.plain(), threads);
+  if (rows == 0) return {all + written, all + written};
+  const Sizes s(plan.model, options.context, rows);
   const bool plain = options.pipeline.plain();
-  MemoryPrediction prediction;
-  prediction.spilled = program(options, threads);
-  if (rows == 0) {
-    prediction.in_memory = prediction.spilled;
-    return prediction;
-  }
-  const int64_t ends = options.pipeline.rotation ? int64_t{64} << 20 : 0;
-  prediction.spilled +=
-      plain ? forward(s) : ends + std::max(watching(s, options.pipeline), making(s, options.pipeline));
-  const Format kept = plain ? Format::F32 : Format::BF16;
-  prediction.in_memory = prediction.spilled + Activations::bytes(rows, s.hidden, kept);
-  return prediction;
+  const int64_t codebook = has_codebooks(plan) ? kCodebookMemory : 0;
+  const int64_t layer =
+      plain ? forward(s) : std::max(watching(s, options.pipeline, rows), making(s, options.pipeline) + codebook);
+  const int64_t held = Activations::bytes(rows, s.hidden, plain ? Format::F32 : Format::BF16);
+  const int64_t table = 4 * plan.model.vocabulary * s.hidden;
+  const int64_t ends = options.pipeline.rotation ? 4 * std::min(kEnds, table) : 0;
+  const int64_t least = std::max({tokenizing(options), written, kTiming, ends});
+  return {all + std::max(least, layer + held), all + std::max(least, layer)};
 }
 
 MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, int64_t rows, int threads,
                                       const Contract& contract) {
-  const Sizes s(plan.model, std::min(options.context, rows));
+  const Sizes s(plan.model, options.context, rows);
   const int64_t head = plan.model.vocabulary * s.hidden * s.width;
   const bool own_head = options.include_head || options.pipeline.rotation;
   const int64_t logits = (own_head ? 2 : 1) * head + 3 * std::min(kLogits, rows * plan.model.vocabulary * 4);
   const int64_t of_text = Activations::bytes(rows, s.hidden, Format::F32), one = of_text > kRows ? 0 : of_text;
   const int64_t streams = (8 * plan.model.layers + 2) * of_text;  // of the sensitivities, two schemes a unit
-  const int64_t all = program(options, threads) + 2 * one + std::min(kRows, streams);
+  const int64_t all = program(threads) + 2 * one + std::min(kRows, streams);
   const int64_t decoding = contract.max_latency ? plan.bytes_before : 0;  // the whole model, at worst as it was
-  return {all + std::max({head + forward(s) + s.parameters * s.width, logits, head + decoding}), head + one};
+  return {all + std::max({head + forward(s) + s.parameters * s.width, logits, head + decoding, tokenizing(options)}),
+          head + one};
 }
 
-int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads) {
-  return program(options, threads) + plan.bytes_before + plan.bytes_after + 3 * kLogits;
+int64_t predict_report(const Plan& plan, int threads) {
+  return program(threads) + plan.bytes_before + plan.bytes_after + 3 * kLogits;
 }
 
 int64_t activations_within(const MemoryPrediction& prediction, int64_t budget) {
@@ -202,11 +260,11 @@ int64_t activations_within(const MemoryPrediction& prediction, int64_t budget) {
 void refuse_budget(int64_t budget, int64_t smallest) {
   throw UsageError(
       fmt::format("--ram: {} is too little for this model and algorithm; the smallest that can be kept is {}M",
-                  human_bytes(static_cast<double>(budget)), smallest / 1'000'000 + 1));
+                  human_bytes(static_cast<double>(budget)), smallest / 1'000'000 + 2));
 }
 
 double predict_seconds(const Plan& plan, const CompressOptions& options, int64_t rows, Threads& threads) {
-  const Sizes s(plan.model, options.context);
+  const Sizes s(plan.model, options.context, rows);
   const Pipeline& p = options.pipeline;
   const double narrow = seconds_of_product(s.width == 2 ? Format::BF16 : Format::F32, threads);
   const double wide = seconds_of_product(Format::F32, threads);

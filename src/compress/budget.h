@@ -5,8 +5,8 @@
 
 namespace octet {
 
-/// Anonymous memory, at its peak, of compressing with `rows` tokens of calibration (0: with none). Bounds, not guesses:
-/// --ram rests on them.
+/// Memory at its peak, as a limit on data counts it (data_bytes()), of compressing with `rows` tokens of calibration
+/// (0: with none): what is taken now, and what will be. Bounds, not guesses: --ram rests on them.
 struct MemoryPrediction {
   int64_t in_memory = 0;  // activations held in memory
   int64_t spilled = 0;    // activations in a file
@@ -22,7 +22,7 @@ MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& o
                                       const Contract& contract);
 
 /// Of the report, which loads the model before and after whole.
-int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads);
+int64_t predict_report(const Plan& plan, int threads);
 
 /// How many bytes of activations may be held in memory so that the peak stays under `budget` bytes: all of them or
 /// none. Throws UsageError naming the smallest budget that can be kept.

@@ -10,6 +10,7 @@
 #include "compress/contract_work.h"
 #include "compress/identity.h"
 #include "compress/modules.h"
+#include "compress/save.h"
 #include "eval/speed.h"
 #include "run/model.h"
 
@@ -33,11 +34,19 @@ std::pair<double, std::string_view> number_and_unit(const std::string& text, con
   return {number, std::string_view(end, static_cast<size_t>(text.data() + text.size() - end))};
 }
 
+// A latency is that of a model that runs, which reuses its activations' memory.
+struct Reuse {
+  size_t before = StorageReuse::limit(StorageReuse::kKeptBytes);
+  ~Reuse() { StorageReuse::limit(before); }
+};
+
 class Search {
  public:
-  Search(const ContractTask& task, const ContractWork& work, const fs::path& place, Threads& threads)
+  Search(const ContractTask& task, const ContractWork& work, const FileHashes& hashes, const fs::path& place,
+         Threads& threads)
       : task_(task),
         work_(work),
+        hashes_(hashes),
         place_(place),
         threads_(threads),
         ctx_(threads),
@@ -200,6 +209,8 @@ class Search {
   void make_or_take_up(size_t kept, const CompressOptions& options) {
     if (work_.has_candidate(kept)) {
       task_.tell(fmt::format("went on with the model with {} wide units that an earlier run had made", kept));
+      write_provenance(options, hashes_, options.output);  // its bounds may be others now
+      work_.keep_candidate(kept);
       if (task_.take_up) task_.take_up(options);
       return;
     }
@@ -220,6 +231,7 @@ class Search {
   }
 
   double latency_of(const fs::path& model) {
+    const Reuse reuse;
     const LoadedDecoder loaded = load_decoder(model, threads_);
     const Speed speed = measure_speed(ctx_, loaded.decoder, {.prefill = 0, .decode = kDecodedTokens});
     return 1 / std::max(speed.decode_tokens_per_second, 1e-9);
@@ -258,6 +270,7 @@ class Search {
 
   const ContractTask& task_;
   const ContractWork& work_;
+  const FileHashes& hashes_;
   const fs::path& place_;
   Threads& threads_;
   Context ctx_;
@@ -269,13 +282,13 @@ class Search {
   ContractResult result_;
 };
 
-std::string identity_of_search(const ContractTask& task) {
+std::string identity_of_search(const ContractTask& task, const FileHashes& hashes) {
   std::string more = "contract";
   for (const Scheme* scheme : task.schemes) more += fmt::format(" {}", scheme->name);
   Sha256 tokens;
   tokens.update(std::as_bytes(std::span(task.validation)));
   more += " " + tokens.hex();
-  return identity_of(task.checkpoint, task.options, hashes_of_inputs(task.checkpoint, task.options, false), more);
+  return identity_of(task.checkpoint, task.options, hashes, more);
 }
 
 // The candidates go, the chosen one takes the output's name.
@@ -316,10 +329,14 @@ double seconds_named(const std::string& text) {
 
 ContractResult fulfil(const ContractTask& task, Threads& threads) {
   OutputDirectory output(task.options.output, task.options.force, true);
-  const ContractWork work(output.work(), identity_of_search(task));
+  const FileHashes hashes = hashes_of_inputs(task.checkpoint, task.options, false);
+  const std::string identity = identity_of_search(task, hashes);
+  if (const std::string reason = reason_not_to_use(output.work(), identity); !reason.empty())
+    task.tell("the work of an earlier run is not used: " + reason);
+  const ContractWork work(output.work(), identity);
   const fs::path rows = output.path() / "rows";
   fs::create_directory(rows);
-  const ContractResult result = Search(task, work, rows, threads).run();
+  const ContractResult result = Search(task, work, hashes, rows, threads).run();
   fs::remove_all(rows);
   if (result.holds())
     keep_chosen(work.candidate(result.candidates[result.chosen].kept), output);

@@ -1,7 +1,9 @@
 #include "compress/identity.h"
 
+#include "base/output.h"
 #include "base/sha256.h"
 #include "compress/save.h"
+#include "compress/work_file.h"
 
 namespace octet {
 
@@ -19,14 +21,23 @@ FileHashes hashes_of_inputs(const Checkpoint& checkpoint, const CompressOptions&
 
 std::string identity_of(const Checkpoint& checkpoint, const CompressOptions& options, const FileHashes& hashes,
                         const std::string& more) {
-  std::string text = OCTET_VERSION + ("\n" + options.command) + "\n";
+  const std::string& command = options.deciding.empty() ? options.command : options.deciding;
+  std::string text = OCTET_VERSION + ("\n" + command) + "\n";
   for (const auto& [file, hash] : hashes) text += hash + " " + file + "\n";
   text += more + "\n";
   std::error_code error;
   for (const fs::path& file : {checkpoint.directory() / "tokenizer.json", fs::path(options.recipe)}) {
     if (fs::is_regular_file(file, error)) text += hash_of_file(file, false) + "\n";
   }
-  return sha256_hex(text);
+  return sha256_hex(text) + "\n" + command;
+}
+
+std::string reason_not_to_use(const fs::path& work, const std::string& identity) {
+  const std::string before = text_or_nothing(work / "identity");
+  if (before.empty() || before == identity || !has_finished_parts(work)) return "";
+  const auto command = [](const std::string& text) { return text.substr(std::min(text.find('\n'), text.size())); };
+  if (command(before) != command(identity)) return "it was made by: " + command(before).substr(1);
+  return "a file of the model, a text or octet itself is not the same as then";
 }
 
 }  // namespace octet

@@ -15,8 +15,13 @@ using FileHashes = std::map<std::string, std::string>;  // SHA-256 by file name
 FileHashes hashes_of_inputs(const Checkpoint& checkpoint, const CompressOptions& options,
                             const std::atomic<bool>& stop);
 
-/// A hash of what decides every byte of unfinished work: the program, the command, what its files say, and `more`.
+/// What decides every byte of unfinished work: a hash of the program, the command, what its files say, and `more`; and,
+/// on a line of its own, the command.
 std::string identity_of(const Checkpoint& checkpoint, const CompressOptions& options, const FileHashes& hashes,
                         const std::string& more);
+
+/// Why a run of `identity` does not go on with what an earlier one finished in the directory `work`; "": it does, or
+/// nothing was finished.
+std::string reason_not_to_use(const std::filesystem::path& work, const std::string& identity);
 
 }  // namespace octet

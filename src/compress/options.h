@@ -31,7 +31,8 @@ struct CompressOptions {
   int64_t shard_bytes = 5'000'000'000;
   /// Whether a range of some input is fixed beforehand.
   bool needs_calibration() const;
-  std::string command;  // to repeat it, for octet.json
+  std::string command;   // to repeat it, for octet.json
+  std::string deciding;  // of it, what decides the bytes of unfinished work
 };
 
 }  // namespace octet

@@ -1,16 +1,17 @@
 #include "tensor/storage.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
+
+#include "base/memory.h"
 
 namespace octet {
 namespace {
 
-constexpr size_t kLine = 64, kHugePage = size_t{2} << 20;
+constexpr size_t kLine = 64;
 constexpr size_t kLarge = size_t{256} << 10;  // from here on, a block is worth keeping
 
 constexpr size_t round_up(size_t bytes, size_t unit) {
@@ -18,11 +19,13 @@ constexpr size_t round_up(size_t bytes, size_t unit) {
 }
 
 void* allocate(size_t bytes) {
-  const size_t alignment = bytes >= kHugePage ? kHugePage : kLine;
-  void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
-  if (bytes >= kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  void* memory = bytes >= kHugePage ? allocate_pages(bytes) : std::aligned_alloc(kLine, bytes);
+  if (!memory) throw std::bad_alloc();
   return memory;
+}
+
+void release(void* memory, size_t bytes) {
+  bytes >= kHugePage ? free_pages(memory, bytes) : std::free(memory);
 }
 
 /// Freed blocks by their size.
@@ -43,13 +46,13 @@ class Kept {
   void put(void* memory, size_t bytes) {
     {
       const std::lock_guard lock(mutex_);
-      if (users_ > 0 && bytes_ + bytes <= StorageReuse::kKeptBytes) {
+      if (users_ > 0 && bytes_ + bytes <= limit_) {
         blocks_.emplace(bytes, memory);
         bytes_ += bytes;
         return;
       }
     }
-    std::free(memory);
+    release(memory, bytes);
   }
 
   void add_user() {
@@ -59,16 +62,25 @@ class Kept {
 
   void remove_user() {
     const std::lock_guard lock(mutex_);
-    if (--users_ > 0) return;
-    for (const auto& [bytes, memory] : blocks_) std::free(memory);
+    if (--users_ == 0) clear();
+  }
+
+  size_t limit(size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    if (bytes_ > bytes) clear();
+    return std::exchange(limit_, bytes);
+  }
+
+ private:
+  void clear() {
+    for (const auto& [bytes, memory] : blocks_) release(memory, bytes);
     blocks_.clear();
     bytes_ = 0;
   }
 
- private:
   std::mutex mutex_;
   std::multimap<size_t, void*> blocks_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, limit_ = StorageReuse::kKeptBytes;
   int users_ = 0;
 };
 
@@ -94,6 +106,10 @@ StorageReuse::StorageReuse() {
 }
 StorageReuse::~StorageReuse() {
   kept().remove_user();
+}
+
+size_t StorageReuse::limit(size_t bytes) {
+  return kept().limit(bytes);
 }
 
 }  // namespace octet

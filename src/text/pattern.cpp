@@ -19,7 +19,7 @@ std::atomic<bool> patterns_are_stubbed{false};
 // without bound.
 constexpr uint32_t kBaseSteps = 2'000'000, kStepsPerByte = 16;
 constexpr uint32_t kHeapKibibytes = 256 << 10;
-constexpr size_t kFirstStack = 32 << 10, kLargestStack = 16 << 20;
+constexpr size_t kFirstStack = 32 << 10, kLargestStack = 1 << 20;  // past it the interpreter goes on
 
 /// What a thread needs to run any expression; made once a thread.
 struct Runner {

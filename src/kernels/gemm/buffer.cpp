@@ -1,15 +1,12 @@
 #include "kernels/gemm/buffer.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <utility>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace octet::kernels {
-
-constexpr size_t kHugePage = size_t{2} << 20;
 
 Buffer::Buffer(Buffer&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
@@ -21,7 +18,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 }
 
 void Buffer::release() {
-  std::free(data_);
+  bytes_ >= kHugePage ? free_pages(data_, bytes_) : std::free(data_);
   data_ = nullptr;
   bytes_ = 0;
 }
@@ -29,15 +26,10 @@ void Buffer::release() {
 void Buffer::grow(size_t bytes) {
   if (bytes <= bytes_) return;
   release();
-  const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-  if (bytes > SIZE_MAX - alignment) fail("a buffer of {} bytes cannot be", bytes);
+  if (bytes > SIZE_MAX - 63) fail("a buffer of {} bytes cannot be", bytes);
   const size_t rounded = (bytes + 63) / 64 * 64;
-  void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, rounded) != 0) {
-    fail("out of memory: {} bytes for a packed weight or its input; use a smaller model or batch", bytes);
-  }
-  // The tail that does not fill a huge page stays in small ones, so that nothing is resident beyond what was asked for.
-  if (rounded >= kHugePage) madvise(memory, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
+  void* const memory = rounded >= kHugePage ? allocate_pages(rounded) : std::aligned_alloc(64, rounded);
+  if (!memory) throw std::bad_alloc();
   data_ = static_cast<std::byte*>(memory);
   bytes_ = rounded;
 }
