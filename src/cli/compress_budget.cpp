@@ -35,7 +35,7 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
 Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                    const CompressOptions& options, int64_t rows, Threads& threads) {
   const MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
-  const int64_t report = given.report.empty() ? 0 : predict_report(plan, threads.count());
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
   Prediction prediction;
   prediction.held = held_within(given.ram, walk, report, 0, options.activation_bytes);
   prediction.peak = std::max(report, prediction.held > 0 ? walk.in_memory : walk.spilled);
@@ -68,8 +68,9 @@ int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpo
   }
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
   const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());
-  const MeasuringPrediction measuring = predict_measuring(plan, options, rows, threads.count(), contract_of(given));
-  const int64_t report = given.report.empty() ? 0 : predict_report(plan, threads.count());
+  const MeasuringPrediction measuring =
+      predict_measuring(plan, options, rows, threads.count(), contract_of(given), given.scheme.empty() ? 2 : 1);
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
   const int64_t floor = std::max(measuring.peak, report);
   const int64_t held = held_within(given.ram, walk, floor, measuring.held, options.activation_bytes);
   const int64_t peak = std::max(floor, measuring.held + (held > 0 ? walk.in_memory : walk.spilled));

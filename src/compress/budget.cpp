@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "compress/layerwise.h"
+#include "eval/perplexity.h"
 #include "kernels/gemm/gemm.h"
 #include "quant/rounding/learned.h"
 #include "quant/scale.h"
@@ -19,6 +20,7 @@ constexpr int64_t kThread = int64_t{512} << 10;        // a thread's own scratch
 constexpr int64_t kPiece = int64_t{1} << 20;           // of a matrix that a thread takes while the model is written
 constexpr int64_t kEnds = int64_t{16} << 20;           // of the embedding, as F32, that is rotated at once
 constexpr int64_t kCodebookMemory = int64_t{7} << 20;  // while one is divided into clusters
+constexpr int64_t kSensitivityTokens = 2048;
 constexpr int64_t kTokenizer = 16;                     // bytes of memory for a byte of tokenizer.json, while it is read
 constexpr int64_t kTimedRows = 256, kTimedSize = 768;  // of a product whose time is taken
 constexpr int64_t kTiming = 4 * (3 * kTimedSize + 2 * kTimedRows) * kTimedSize;
@@ -216,6 +218,12 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
   return alone / threads + together;
 }
 
+// Of two models that are compared, a slice at a time; and the rows that they are made of.
+int64_t bytes_of_logits(const Plan& plan, const Sizes& s, int64_t rows) {
+  const int64_t slice = std::min(rows, std::max<int64_t>(1, kLogits / 4 / plan.model.vocabulary));
+  return slice * (8 * plan.model.vocabulary + 16 * s.hidden) + 128 * rows;
+}
+
 }  // namespace
 
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads) {
@@ -234,21 +242,24 @@ MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options
 }
 
 MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, int64_t rows, int threads,
-                                      const Contract& contract) {
+                                      const Contract& contract, int64_t schemes) {
   const Sizes s(plan.model, options.context, rows);
   const int64_t head = plan.model.vocabulary * s.hidden * s.width;
   const bool own_head = options.include_head || options.pipeline.rotation;
-  const int64_t logits = (own_head ? 2 : 1) * head + 3 * std::min(kLogits, rows * plan.model.vocabulary * 4);
+  const int64_t logits = (own_head ? 2 : 1) * head + bytes_of_logits(plan, s, rows);
   const int64_t of_text = Activations::bytes(rows, s.hidden, Format::F32), one = of_text > kRows ? 0 : of_text;
-  const int64_t streams = (8 * plan.model.layers + 2) * of_text;  // of the sensitivities, two schemes a unit
-  const int64_t all = program(threads) + 2 * one + std::min(kRows, streams);
+  const int64_t stream = Activations::bytes(std::min(rows, kSensitivityTokens), s.hidden, Format::F32);
+  const int64_t streams = (4 * schemes * plan.model.layers + 2) * stream;  // four units a layer
+  const int64_t all = program(threads) + 2 * one + (streams > kRows ? kRows : streams);
   const int64_t decoding = contract.max_latency ? plan.bytes_before : 0;  // the whole model, at worst as it was
-  return {all + std::max({head + forward(s) + s.parameters * s.width, logits, head + decoding, tokenizing(options)}),
-          head + one};
+  const int64_t layer = head + forward(s) + s.parameters * s.width;
+  return {all + std::max({layer, logits, head + decoding, tokenizing(options), kTiming}), head + one};
 }
 
-int64_t predict_report(const Plan& plan, int threads) {
-  return program(threads) + plan.bytes_before + plan.bytes_after + 3 * kLogits;
+int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads) {
+  const Sizes s(plan.model, options.context, PerplexityOptions().batch * options.context);
+  return program(threads) + plan.bytes_before + plan.bytes_after + 2 * forward(s) +
+         std::max(tokenizing(options), bytes_of_logits(plan, s, s.batch));
 }
 
 int64_t activations_within(const MemoryPrediction& prediction, int64_t budget) {

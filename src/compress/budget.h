@@ -13,16 +13,16 @@ struct MemoryPrediction {
 };
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads);
 
-/// The same of measuring a contract's candidates on `rows` tokens of validation text.
+/// The same of measuring a contract's candidates on `rows` tokens of validation text; `schemes`: that a layer may get.
 struct MeasuringPrediction {
   int64_t peak = 0;
   int64_t held = 0;  // of it, while a candidate is made
 };
 MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, int64_t rows, int threads,
-                                      const Contract& contract);
+                                      const Contract& contract, int64_t schemes);
 
 /// Of the report, which loads the model before and after whole.
-int64_t predict_report(const Plan& plan, int threads);
+int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads);
 
 /// How many bytes of activations may be held in memory so that the peak stays under `budget` bytes: all of them or
 /// none. Throws UsageError naming the smallest budget that can be kept.
