@@ -150,6 +150,18 @@ class Interrupted(ProgramTest):
                 done = run(out + "-short", int((size - 10e6) / 1.15))
                 self.assertNotEqual(done.returncode, 0, f"{said.group(1)} MB are said, and far less is enough")
 
+    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
+    def test_too_tight_a_limit_is_said_with_what_was_needed(self):
+        for size, part in ((2_500_000, "give fewer --threads, or raise what limits them"),
+                           (5_000_000, "--ram 1M says how little is enough"), (9_000_000, "MB were predicted")):
+            done = self.run_limited(self.folder / "no", what=resource.RLIMIT_DATA, size=size)
+            self.assertEqual(done.returncode, 1, done)
+            lines = done.stderr.decode().splitlines()
+            self.assertIn(part, lines[-1])
+            self.assertIn("ulimit -d", lines[-1])
+            self.assertEqual([line for line in lines[:-1] if "predicted" not in line and "warning" not in line], [])
+            self.assertFalse((self.folder / "no").exists())
+
     def test_interrupted_it_says_that_the_same_command_goes_on(self):
         whole = self.whole()
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

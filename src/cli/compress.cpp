@@ -77,7 +77,7 @@ void tell_result(const Plan& plan, const CompressOptions& options, const Compres
                     human_seconds(result.sync_seconds), human_bytes(static_cast<double>(anonymous))));
 }
 
-int compress_model(const CompressArguments& asked, const Common& common) {
+int compress_within_memory(const CompressArguments& asked, const Common& common) {
   return_large_blocks();
   const CompressArguments given = with_target(asked);
   check_report(given.report);
@@ -125,6 +125,14 @@ int compress_model(const CompressArguments& asked, const Common& common) {
   }
   tell_result(plan, options, result, anonymous, common);
   return 0;
+}
+
+int compress_model(const CompressArguments& asked, const Common& common) {
+  try {
+    return compress_within_memory(asked, common);
+  } catch (const std::bad_alloc&) {
+    fail("{}", out_of_memory());
+  }
 }
 
 // Below the example: a row a scheme.

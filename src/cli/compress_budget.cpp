@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/units.h"
 #include "cli/output.h"
@@ -20,14 +21,31 @@ std::string at_most(int64_t bytes) {
   return "at most " + human_bytes(std::ceil(value / step) * step);
 }
 
+int64_t predicted = 0;  // of this run, once it is known
+
+uint64_t hard_limit() {
+  return std::min(data_limit(), usable_memory());
+}
+
+// What stands on the way to a peak, before hours of work.
+void tell_of_limit(int64_t peak) {
+  predicted = peak;
+  if (static_cast<uint64_t>(peak) <= hard_limit()) return;
+  print_notice(
+      fmt::format("octet: warning: no more than {} may be taken here{}: raise that, or give fewer --threads or a "
+                  "shorter --context, or this may end for want of memory",
+                  human_bytes(static_cast<double>(hard_limit())), data_limit() == hard_limit() ? " (ulimit -d)" : ""));
+}
+
 // `floor`: what is needed at other times than while layers are made; `beside`: what stands in memory meanwhile.
 int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_t floor, int64_t beside,
                     int64_t usual) {
   const MemoryPrediction all{walk.in_memory + beside, walk.spilled + beside};
-  if (ram.empty()) return all.in_memory - all.spilled <= usual ? usual : 0;
+  const bool fits = static_cast<uint64_t>(all.in_memory) <= hard_limit();
+  if (ram.empty()) return fits && all.in_memory - all.spilled <= usual ? usual : 0;
   const int64_t budget = bytes_named(ram);
   if (std::max(floor, all.spilled) > budget) refuse_budget(budget, std::max(floor, all.spilled));
-  return activations_within(all, budget);
+  return activations_within(all, fits ? budget : std::max(all.spilled, std::min(budget, all.in_memory - 1)));
 }
 
 }  // namespace
@@ -55,6 +73,7 @@ int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, cons
   }
   print_notice(fmt::format("octet: predicted: {} of memory{}, about {}", at_most(prediction.peak),
                            prediction.held > 0 ? "" : ", activations in a file", human_seconds(prediction.seconds)));
+  tell_of_limit(prediction.peak);
   return prediction.held;
 }
 
@@ -78,7 +97,14 @@ int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpo
                          estimate_seconds(checkpoint, plan, options, threads);
   print_notice(fmt::format("octet: predicted: {} of memory{}, about {} to make each candidate", at_most(peak),
                            held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
+  tell_of_limit(peak);
   return held;
+}
+
+std::string out_of_memory() {
+  const std::string needed = predicted > 0 ? at_most(predicted) + " were predicted: raise the limit to that"
+                                           : "--ram 1M says how little is enough: raise the limit to that";
+  return fmt::format("there is not enough memory for this: {}; {}, or give fewer --threads", memory_taken(), needed);
 }
 
 }  // namespace octet::cli

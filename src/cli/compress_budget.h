@@ -24,4 +24,7 @@ int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, cons
 int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                        const CompressOptions& options, int64_t rows, Threads& threads);
 
+/// What to say where memory ran out: what is taken, what may be, and what was predicted.
+std::string out_of_memory();
+
 }  // namespace octet::cli

@@ -108,6 +108,14 @@ int run(int argc, char** argv) {
                               "model take less",
                               memory_taken()),
                   json);
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again) return report(kFailed, error.what(), json);
+    return report(
+        kFailed,
+        fmt::format("a thread cannot be made: {}; give fewer --threads, or raise what limits them (ulimit -d, "
+                    "ulimit -u)",
+                    memory_taken()),
+        json);
   } catch (const std::exception& error) {
     return report(kFailed, error.what(), json);
   }
