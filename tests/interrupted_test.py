@@ -153,7 +153,7 @@ class Interrupted(ProgramTest):
     @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
     def test_too_tight_a_limit_is_said_with_what_was_needed(self):
         for size, part in ((2_500_000, "give fewer --threads, or raise what limits them"),
-                           (5_000_000, "--ram 1M says how little is enough"), (9_000_000, "MB were predicted")):
+                           (5_000_000, "--ram 1M says how little is enough"), (12_000_000, "MB were predicted")):
             done = self.run_limited(self.folder / "no", what=resource.RLIMIT_DATA, size=size)
             self.assertEqual(done.returncode, 1, done)
             lines = done.stderr.decode().splitlines()
