@@ -181,9 +181,18 @@ double seconds_of_product(Format format, Threads& threads) {
 
 // Seconds of one thread, measured; none of them depends on the processor's products.
 constexpr double kLearnNumber = 3.0e-8;   // one iteration of learned rounding
-constexpr double kKlOfScale = 1.2e-3;     // of a scale's numbers: 121 thresholds of up to 2048 bins
-constexpr double kCodebook = 0.1;         // of a matrix: dynamic programming
+constexpr double kKlOfScale = 9.0e-4;     // of a scale's numbers: 121 thresholds of up to 2048 bins
+constexpr double kCodebook = 0.035;       // of a matrix: dynamic programming
 constexpr double kCodebookNumber = 3e-8;  // Lloyd's steps, and the codes
+
+constexpr double kGptqOfFp8 = 5.0e-8;
+constexpr double kGptqNumber = 3.5e-8;          // one trial of a scale
+constexpr double kGptqOfCodebook = 8.1e-8;      // the same where the code is looked up
+constexpr double kSmoothNumber = 1.6e-8;        // one trial of a strength
+constexpr double kRefineNumber = 9e-10;         // one step of refining
+constexpr int64_t kRefined = int64_t{4} << 20;  // numbers of a matrix that are looked at
+constexpr double kFreshByte = 4e-10;            // of an activation, in pages that are new
+constexpr double kBegin = 0.3;                  // text to tokens, and the files
 
 double sets_of(const ModulePlan& module) {
   const Shape shape = scale_shape(*module.to->weights, module.n, module.k);
@@ -201,6 +210,11 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
     const double numbers = d(module.n) * d(module.k), columns = numbers * d(module.k);
     if (p.weights->name == "kl") alone += sets_of(module) * kKlOfScale;
     if (module.to->weights->format == Format::CODEBOOK) together += kCodebook, alone += numbers * kCodebookNumber;
+    const bool refined = module.to->activations && module.to->activations->format == Format::INT8;
+    if (p.smoothing && p.smoothing_strength < 0) {
+      alone += 14 * numbers * kSmoothNumber;
+      if (refined) alone += 80 * d(std::min(module.n * module.k, kRefined)) * kRefineNumber;
+    }
     if (p.rounding == RoundingAlgorithm::learned) {
       const double iterations = LearnedRoundingOptions().iterations;
       alone += iterations * numbers * kLearnNumber;
@@ -208,7 +222,12 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
     }
     if (p.rounding == RoundingAlgorithm::gptq) {
       const double trials = 1 + std::clamp(8192.0 / d(module.k), 2.0, 64.0);
-      together += (columns * trials + 2 * columns) * product * 1.6 + numbers * trials * 1.2e-8;
+      const Format format = module.to->weights->format;
+      together += (columns * trials + 2 * columns) * product * 1.6;
+      alone += numbers * trials *
+               (format == Format::INT8       ? kGptqNumber
+                : format == Format::CODEBOOK ? kGptqOfCodebook
+                                             : kGptqOfFp8);
     }
   }
   if (p.rounding == RoundingAlgorithm::gptq) {
@@ -283,11 +302,11 @@ double predict_seconds(const Plan& plan, const CompressOptions& options, int64_t
   const double layers = d(plan.model.layers);
   const double passes =
       options.kv_cache_fp8 || options.include_head ? 2 : 2 - 1 / layers;  // watched, and as it was made
-  const double forward = passes * 2 * d(s.parameters) * d(rows) * narrow;
+  const double forward = passes * d(rows) * (2 * d(s.parameters) * narrow + d(bytes_of_row(s)) * kFreshByte);
   const double hessians = has_hessians(p) ? 1.25 * d(s.squares()) * d(rows) * narrow : 0;
-  const double smoothing =
-      p.smoothing ? 14 * d(s.parameters) * (2 * 256 * narrow + 8e-9) + 160 * d(s.parameters) * 2e-9 : 0;
-  return layers * (forward + hessians + smoothing) + seconds_of_making(plan, options, s, wide, threads.count());
+  const double smoothing = p.smoothing && p.smoothing_strength < 0 ? 14 * d(s.parameters) * 2 * 256 * narrow : 0;
+  return kBegin + layers * (forward + hessians + smoothing) +
+         seconds_of_making(plan, options, s, wide, threads.count());
 }
 
 }  // namespace octet
