@@ -153,6 +153,8 @@ class Calibration(ProgramTest):
             file = self.folder / name
             file.write_bytes(content)
             self.assertIn(word, self.fails(1, "compress", self.model, "--calibration", file, *out))
+        self.assertIn("no text", self.fails(1, "compress", self.model, "--calibration", self.folder / "empty.txt",
+                                            "--max-kl", "1", *out))
         recipe = self.folder / "recipe.yaml"
         recipe.write_text("QuantizationModifier: {scheme: W8A8, targets: ['model.layers.0.mlp.upp_proj']}")
         self.assertIn("close to it are model.layers.0.mlp.up_proj",

@@ -149,6 +149,9 @@ Texts texts_of(const CompressArguments& o) {
     texts.validation = calibration_text(read_text(o.validation), o.validation);
     return texts;
   }
+  if (!o.calibration.empty() && texts.calibration.empty()) {
+    fail("{}: there is no text in it to watch the model on", printable(o.calibration));
+  }
   if (texts.calibration.empty()) {
     throw UsageError(fmt::format(
         "{} on a text: give --validation FILE, or --calibration FILE of which the last tenth is kept for it",
