@@ -56,7 +56,7 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
 void return_large_blocks() {
   StorageReuse::limit(0);
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  mallopt(M_MMAP_THRESHOLD, 512 << 10);
 #endif
 }
 

@@ -6,11 +6,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "compress/input_statistics.h"
 #include "compress/layerwise.h"
+#include "compress/modules.h"
 #include "eval/perplexity.h"
 #include "kernels/gemm/gemm.h"
 #include "quant/rounding/learned.h"
 #include "quant/scale.h"
+#include "quant/transform/smoothing.h"
 
 namespace octet {
 namespace {
@@ -24,9 +27,9 @@ constexpr int64_t kSensitivityTokens = 2048;
 constexpr int64_t kTokenizer = 16;                     // bytes of memory for a byte of tokenizer.json, while it is read
 constexpr int64_t kTimedRows = 256, kTimedSize = 768;  // of a product whose time is taken
 constexpr int64_t kTiming = 4 * (3 * kTimedSize + 2 * kTimedRows) * kTimedSize;
-constexpr int64_t kSampleNumbers = int64_t{1} << 19, kFewestSamples = 256, kMostSamples = 1024;  // kept of an input
-constexpr int64_t kLogits = int64_t{64} << 20;                                                   // of a slice of logits
-constexpr int64_t kRows = int64_t{64} << 20;  // of a measured text's rows that stand in memory
+constexpr int64_t kJudgedDrift = 511;           // rows of a drift of which half a text's is kept, at most
+constexpr int64_t kLogits = int64_t{64} << 20;  // of a slice of logits
+constexpr int64_t kRows = int64_t{64} << 20;    // of a measured text's rows that stand in memory
 
 struct Sizes {
   int64_t hidden, attention, cache, intermediate, widest, parameters, width, batch;
@@ -59,14 +62,22 @@ bool has_hessians(const Pipeline& p) {
   return p.rounding != RoundingAlgorithm::nearest || p.weights->name == "importance_mse";
 }
 
-int64_t samples_of(int64_t k) {
-  return std::clamp(kSampleNumbers / k, kFewestSamples, kMostSamples);
+// What is lacking of an input, or of what goes into the residual stream, times the input.
+int64_t drift(const Group& g, const Sizes& s) {
+  const int64_t lacking = g.k == s.intermediate ? s.hidden : g.k;
+  return (lacking + std::min(lacking, kJudgedDrift)) * g.k;
+}
+
+int64_t drifts(const Sizes& s, const Pipeline& p) {
+  int64_t numbers = 0;
+  for (const Group& g : groups_of(s)) numbers += p.follows_floats() ? drift(g, s) : 0;
+  return numbers;
 }
 
 // Rows that are kept of the inputs of a layer.
 int64_t samples(const Sizes& s) {
   int64_t numbers = 0;
-  for (const Group& g : groups_of(s)) numbers += samples_of(g.k) * g.k;
+  for (const Group& g : groups_of(s)) numbers += sample_rows(g.k) * g.k;
   return 4 * numbers;
 }
 
@@ -87,17 +98,31 @@ int64_t forward(const Sizes& s) {
 int64_t watching(const Sizes& s, const Pipeline& p, int64_t rows) {
   const int64_t all = s.parameters * s.width + samples(s);
   const int64_t during = s.batch * (bytes_of_row(s) + 4 * (s.hidden + s.attention));
-  if (!has_hessians(p)) return all + during;
+  if (!has_hessians(p)) return all + during + reused_bytes(s.batch, s.hidden, s.intermediate);
   const int64_t scratch = s.batch * ((4 + s.width) * s.widest + 256 * s.width) + 256 * 4 * s.widest;
   const int64_t kept = s.batch * 4 * (3 * s.hidden + s.attention + s.intermediate);
   const int64_t after = kept + scratch + s.batch * (4 * s.widest + 256 * s.width);
-  return all + 4 * s.squares() + std::max(during + (rows > s.batch ? scratch : 0), after);
+  const int64_t sums = 4 * (s.squares() + drifts(s, p));
+  const int64_t both = p.follows_floats() ? 4 * s.batch * (3 * s.hidden + s.attention + s.intermediate) : 0;
+  const int64_t widest_lacking = std::max(s.hidden, s.attention);
+  const int64_t of_drift =
+      s.batch * ((12 + s.width) * widest_lacking + 4 * s.widest + 256 * s.width) + 4 * 256 * widest_lacking;
+  const int64_t lacking = p.follows_floats() ? of_drift : 0;
+  const int64_t reused = reused_bytes(s.batch, s.hidden, s.intermediate);
+  return all + sums + both + reused + std::max(during + (rows > s.batch ? scratch + lacking : 0), after + lacking);
 }
 
 // Products with a strip of a K x K matrix: the strip as it is and packed, rows prepared.
 int64_t strips(int64_t k) {
   constexpr int64_t kStrip = 256, kProductRows = 512;
   return 4 * k * (2 * kStrip + kStrip + kProductRows);
+}
+
+// Matrices of one input while they are moved to make up for the drift, beside H and its factor.
+int64_t moving(const Group& g, const Sizes& s) {
+  const int64_t product = g.k == s.intermediate ? 0 : 8 * g.k * g.k;  // the drift transposed, and packed
+  const int64_t solving = 4 * g.k * (4 * 512 + 2 * 128);
+  return 4 * g.k * g.k + 4 * g.together + 4 * g.largest + std::max(product, solving);
 }
 
 // One matrix beside H: whole as F32, what its rounding holds, and its codes.
@@ -112,19 +137,25 @@ int64_t rounding(const Group& g, const Pipeline& p) {
 // Weights as F32, one of them twice while it is changed, or scaled, as stored, as codes and packed; the samples scaled,
 // prepared and multiplied.
 int64_t smoothing(const Group& g, const Sizes& s) {
-  const int64_t rows = 4 * samples_of(g.k);
+  const int64_t rows = 4 * trial_rows(g.k);
   const int64_t weight = std::max<int64_t>(8, 4 + s.width + 1 + 1) * g.largest;
-  return 4 * g.together + weight + rows * (3 * g.k + g.together / g.k + g.largest / g.k);
+  return 4 * g.together + weight +
+         std::max(rows * (4 * g.k + g.together / g.k + g.largest / g.k), 4 * sample_rows(g.k) * g.k);
 }
 
 // Of one input after the other; those that are done have codes, those to come their H.
 int64_t making(const Sizes& s, const Pipeline& p) {
-  int64_t left = has_hessians(p) ? 4 * s.squares() : 0, coded = samples(s);
+  int64_t left = has_hessians(p) ? 4 * (s.squares() + drifts(s, p)) : 0, coded = samples(s);
   int64_t most = p.rotation ? s.parameters * s.width + 14 * s.hidden * s.widest : 0;  // the layer is rotated
   for (const Group& g : groups_of(s)) {
     const int64_t numbers = p.rotation ? g.together * s.width : 0;  // of a rotated layer, until it is written
     const int64_t smooth = p.smoothing ? left + coded + smoothing(g, s) : 0;
-    most = std::max({most, left + coded + g.together + numbers + rounding(g, p), smooth});
+    if (p.follows_floats()) {
+      most = std::max(most, left + coded + numbers + moving(g, s));
+      left -= 4 * drift(g, s);
+    }
+    const int64_t targets = p.follows_floats() ? 4 * (g.together - g.largest) : 0;
+    most = std::max({most, left + coded + g.together + numbers + targets + rounding(g, p), smooth});
     if (has_hessians(p)) left -= 4 * g.k * g.k;
     coded += g.together + numbers;
   }
@@ -189,7 +220,7 @@ constexpr double kGptqOfFp8 = 5.0e-8;
 constexpr double kGptqNumber = 3.5e-8;          // one trial of a scale
 constexpr double kGptqOfCodebook = 8.1e-8;      // the same where the code is looked up
 constexpr double kSmoothNumber = 1.6e-8;        // one trial of a strength
-constexpr double kRefineNumber = 9e-10;         // one step of refining
+constexpr double kRefineNumber = 1.4e-9;        // one step of refining
 constexpr int64_t kRefined = int64_t{4} << 20;  // numbers of a matrix that are looked at
 constexpr double kFreshByte = 4e-10;            // of an activation, in pages that are new
 constexpr double kBegin = 0.3;                  // text to tokens, and the files
@@ -213,7 +244,8 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
     const bool refined = module.to->activations && module.to->activations->format == Format::INT8;
     if (p.smoothing && p.smoothing_strength < 0) {
       alone += 14 * numbers * kSmoothNumber;
-      if (refined) alone += 80 * d(std::min(module.n * module.k, kRefined)) * kRefineNumber;
+      const int64_t samples = fused_name(module.name) == module.name ? sample_rows(module.k) * module.k : 0;
+      if (refined) alone += 80 * d(std::min(module.n * module.k, kRefined) + samples) * kRefineNumber;
     }
     if (p.rounding == RoundingAlgorithm::learned) {
       const double iterations = LearnedRoundingOptions().iterations;
@@ -224,6 +256,7 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
       const double trials = 1 + std::clamp(8192.0 / d(module.k), 2.0, 64.0);
       const Format format = module.to->weights->format;
       together += (columns * trials + 2 * columns) * product * 1.6;
+      together += (module.k == s.intermediate ? 2 : 4) * columns * product * 1.6;  // moved against the drift
       alone += numbers * trials *
                (format == Format::INT8       ? kGptqNumber
                 : format == Format::CODEBOOK ? kGptqOfCodebook
@@ -253,7 +286,8 @@ MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options
   const int64_t codebook = has_codebooks(plan) ? kCodebookMemory : 0;
   const int64_t layer =
       plain ? forward(s) : std::max(watching(s, options.pipeline, rows), making(s, options.pipeline) + codebook);
-  const int64_t held = Activations::bytes(rows, s.hidden, plain ? Format::F32 : Format::BF16);
+  const int64_t streams = options.pipeline.follows_floats() ? 2 : 1;
+  const int64_t held = streams * Activations::bytes(rows, s.hidden, plain ? Format::F32 : Format::BF16);
   const int64_t table = 4 * plan.model.vocabulary * s.hidden;
   const int64_t ends = options.pipeline.rotation ? 4 * std::min(kEnds, table) : 0;
   const int64_t least = std::max({tokenizing(options), written, kTiming, ends});
@@ -300,10 +334,10 @@ double predict_seconds(const Plan& plan, const CompressOptions& options, int64_t
   const double wide = seconds_of_product(Format::F32, threads);
   const auto d = [](int64_t x) { return static_cast<double>(x); };
   const double layers = d(plan.model.layers);
-  const double passes =
-      options.kv_cache_fp8 || options.include_head ? 2 : 2 - 1 / layers;  // watched, and as it was made
+  const double made = options.kv_cache_fp8 || options.include_head ? 1 : 1 - 1 / layers;
+  const double passes = made + (p.follows_floats() ? 2 : 1);  // watched
   const double forward = passes * d(rows) * (2 * d(s.parameters) * narrow + d(bytes_of_row(s)) * kFreshByte);
-  const double hessians = has_hessians(p) ? 1.25 * d(s.squares()) * d(rows) * narrow : 0;
+  const double hessians = has_hessians(p) ? (1.25 * d(s.squares()) + 2.5 * d(drifts(s, p))) * d(rows) * narrow : 0;
   const double smoothing = p.smoothing && p.smoothing_strength < 0 ? 14 * d(s.parameters) * 2 * 256 * narrow : 0;
   return kBegin + layers * (forward + hessians + smoothing) +
          seconds_of_making(plan, options, s, wide, threads.count());

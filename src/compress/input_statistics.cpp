@@ -10,8 +10,38 @@ namespace octet {
 namespace {
 
 constexpr int64_t kChannels = 64;  // that a thread takes at once
+constexpr int64_t kSampleNumbers = int64_t{1} << 20, kFewestSamples = 256, kMostSamples = 4096;
+
+bool goes_into_residual(std::string_view module) {
+  return module.ends_with("o_proj") || module.ends_with("down_proj");
+}
+
+Tensor difference(const Tensor& x, const Tensor& y, Threads& threads) {
+  Tensor result(x.shape());
+  threads.for_range(x.elements(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) result.f32()[i] = x.f32()[i] - y.f32()[i];
+  });
+  return result;
+}
+
+// Rows of x times the roots of their weights.
+Tensor weighted(const Tensor& x, const std::vector<float>& weights, Threads& threads) {
+  const int64_t k = x.size(1);
+  Tensor result(x.shape());
+  threads.for_range(x.size(0), 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float root = std::sqrt(weights[static_cast<size_t>(row)]);
+      for (int64_t i = row * k; i < (row + 1) * k; ++i) result.f32()[i] = x.f32()[i] * root;
+    }
+  });
+  return result;
+}
 
 }  // namespace
+
+int64_t sample_rows(int64_t k) {
+  return std::clamp(kSampleNumbers / k, kFewestSamples, kMostSamples);
+}
 
 std::vector<float> InputStatistics::magnitudes() const {
   std::vector<float> result(max.size());
@@ -28,6 +58,7 @@ void InputStatistics::divide(const std::vector<float>& factors, Threads& threads
   }
   for (int64_t i = 0; i < samples.elements(); ++i) samples.f32()[i] /= factors[static_cast<size_t>(i) % factors.size()];
   if (hessian) hessian->divide_columns(factors, threads);
+  if (drift) drift->divide_columns(factors);
 }
 
 StatisticsKeeper::StatisticsKeeper(std::vector<std::string> leaders, const Wanted& wanted, Threads& threads)
@@ -39,6 +70,12 @@ void StatisticsKeeper::linear_input(std::string_view module, const Tensor& x) {
     fail("{}: its input becomes infinite or NaN on the calibration text; the model is damaged", module);
   }
   batch_.emplace_back(module, x);
+}
+
+void StatisticsKeeper::finish_reference(const Tensor& residual) {
+  for (auto& [module, x] : batch_) reference_[module] = std::move(x);
+  batch_.clear();
+  reference_residual_ = residual;
 }
 
 void StatisticsKeeper::finish_batch(const Tensor& residual) {
@@ -54,11 +91,23 @@ void StatisticsKeeper::finish_batch(const Tensor& residual) {
     }
   });
   for (auto& [module, x] : batch_) {
-    const bool into_residual = module.ends_with("o_proj") || module.ends_with("down_proj");
-    add(growing_[module], x, into_residual ? weights : alike);
-    x = Tensor();
+    const std::vector<float>& of_rows = goes_into_residual(module) ? weights : alike;
+    Growing& growing = growing_[module];
+    add(growing, x, of_rows);
+    if (!wanted_.hessians) continue;
+    const Tensor counted = weighted(x, of_rows, threads_);
+    growing.statistics.hessian->add(counted, scratch_, threads_);
+    if (reference_.empty()) continue;
+    // What goes into the residual stream makes up for all that the stream lacks after it.
+    const bool last = module.ends_with("down_proj");
+    add_drift(
+        growing, last ? Drift::Of::output : Drift::Of::input,
+        last ? difference(reference_residual_, residual, threads_) : difference(reference_.at(module), x, threads_),
+        counted, of_rows);
   }
   batch_.clear();
+  reference_.clear();
+  reference_residual_ = Tensor();
 }
 
 void StatisticsKeeper::add(Growing& growing, const Tensor& x, const std::vector<float>& weights) {
@@ -69,22 +118,19 @@ void StatisticsKeeper::add(Growing& growing, const Tensor& x, const std::vector<
     growing.magnitudes.resize(static_cast<size_t>(k));
     s.min.resize(static_cast<size_t>(k));
     s.max.resize(static_cast<size_t>(k));
-    const int64_t samples = std::clamp<int64_t>(wanted_.sample_numbers / k, 256, 1024);
-    s.samples = Tensor({std::min(samples, wanted_.rows), k});
+    s.samples = Tensor({std::min(sample_rows(k), wanted_.rows), k});
     if (wanted_.hessians) s.hessian.emplace(k, wanted_.format);
   }
   add_channels(growing, x);
   keep_samples(growing, x, weights);
   growing.rows += m;
-  if (!s.hessian) return;
-  Tensor weighted({m, k});
-  threads_.for_range(m, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float root = std::sqrt(weights[static_cast<size_t>(row)]);
-      for (int64_t i = row * k; i < (row + 1) * k; ++i) weighted.f32()[i] = x.f32()[i] * root;
-    }
-  });
-  s.hessian->add(weighted, scratch_, threads_);
+}
+
+void StatisticsKeeper::add_drift(Growing& growing, Drift::Of of, const Tensor& lacking, const Tensor& counted,
+                                 const std::vector<float>& weights) {
+  std::optional<Drift>& drift = growing.statistics.drift;
+  if (!drift) drift.emplace(of, lacking.size(1), counted.size(1), wanted_.format);
+  drift->add(weighted(lacking, weights, threads_), counted, drift_scratch_, threads_);
 }
 
 void StatisticsKeeper::add_channels(Growing& growing, const Tensor& x) {
@@ -127,7 +173,10 @@ InputStatistics StatisticsKeeper::take(const std::string& leader) {
     s.mean_magnitude.push_back(static_cast<float>(growing.magnitudes[j] / static_cast<double>(growing.rows)));
   }
   growing_.erase(found);
-  if (growing_.empty()) scratch_ = {};
+  if (growing_.empty()) {
+    scratch_ = {};
+    drift_scratch_ = {};
+  }
   return s;
 }
 

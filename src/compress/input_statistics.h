@@ -4,10 +4,14 @@
 #include <vector>
 
 #include "ops/context.h"
+#include "quant/drift.h"
 #include "quant/hessian.h"
 #include "quant/observer/stream.h"
 
 namespace octet {
+
+/// Rows that are kept of an input of K channels.
+int64_t sample_rows(int64_t k);
 
 /// What is kept of the input [M,K] of the linear modules that share it.
 struct InputStatistics {
@@ -15,6 +19,7 @@ struct InputStatistics {
   Tensor samples;                                     // F32 [S,K], rows spread over the text
   std::vector<float> sample_weights;                  // [S] what a squared error of the row's output counts
   std::optional<Hessian> hessian;                     // nullopt: not wanted
+  std::optional<Drift> drift;                         // of the output where that goes into the residual stream
 
   /// max |x| of each channel.
   std::vector<float> magnitudes() const;
@@ -29,14 +34,16 @@ class StatisticsKeeper : public Observer {
  public:
   struct Wanted {
     bool hessians = false;
-    Format format = Format::F32;                // in which they are multiplied
-    int64_t rows = 0;                           // that will come
-    int64_t sample_numbers = int64_t{1} << 19;  // of the rows that are kept: from 256 rows to 1024
+    Format format = Format::F32;  // in which they are multiplied
+    int64_t rows = 0;             // that will come
   };
   StatisticsKeeper(std::vector<std::string> leaders, const Wanted& wanted, Threads& threads);
 
   void linear_input(std::string_view module, const Tensor& x) override;
   void keys_and_values(std::string_view, const Tensor&, const Tensor&) override {}
+  /// What has passed is a batch as it is above float layers alone, and `residual` [M,D] what the layer made of it: how
+  /// far the next one is from it is kept too, with the Hessians.
+  void finish_reference(const Tensor& residual);
   /// A batch has passed: `residual` [M,D] is what the layer made of it.
   void finish_batch(const Tensor& residual);
   /// The statistics of a leader; Error if nothing came.
@@ -49,14 +56,19 @@ class StatisticsKeeper : public Observer {
     int64_t rows = 0, kept = 0;
   };
   void add(Growing& growing, const Tensor& x, const std::vector<float>& weights);
+  void add_drift(Growing& growing, Drift::Of of, const Tensor& lacking, const Tensor& counted,
+                 const std::vector<float>& weights);
   void add_channels(Growing& growing, const Tensor& x);
   void keep_samples(Growing& growing, const Tensor& x, const std::vector<float>& weights) const;
   std::vector<std::string> leaders_;
   Wanted wanted_;
   Threads& threads_;
   std::map<std::string, Growing, std::less<>> growing_;
-  std::vector<std::pair<std::string, Tensor>> batch_;  // inputs that passed
+  std::vector<std::pair<std::string, Tensor>> batch_;     // inputs that passed
+  std::map<std::string, Tensor, std::less<>> reference_;  // inputs above float layers, and what the layer made of them
+  Tensor reference_residual_;
   Hessian::Scratch scratch_;
+  Drift::Scratch drift_scratch_;
 };
 
 }  // namespace octet

@@ -156,19 +156,24 @@ void LayerMaker::make_group(Names names) {
   if (pipeline_.rounding == RoundingAlgorithm::gptq && quantizes(names)) {
     factor.emplace(*statistics.hessian, pipeline_.gptq, threads_);
   }
+  const bool improves = factor && factor->factored();
+  std::vector<Tensor> targets(names.size());  // empty: the matrix itself
+  if (improves && statistics.drift) targets = targets_of(names, *factor);
+  statistics.drift.reset();
   std::vector<QTensor> rounded(names.size());
   for (size_t i = 0; i < names.size(); ++i) {
-    if (!ranges[i].empty())
-      rounded[i] = round_module(names[i], source_.weight(names[i]), ranges[i], factor ? &*factor : nullptr);
+    if (ranges[i].empty()) continue;
+    const Tensor w = targets[i].empty() ? source_.weight(names[i]) : targets[i];
+    rounded[i] = round_module(names[i], w, ranges[i], factor ? &*factor : nullptr);
   }
-  const bool improves = factor && factor->factored();
   if (improves) prepare_descent(statistics.hessian->sums(), factor->damping(), threads_);
   factor.reset();
   for (size_t i = 0; i < names.size(); ++i) {
     const Tensor bias = source_.bias(names[i]);
     if (!bias.empty()) made_.tensors.emplace_back(source_.module(names[i]) + ".bias", bias);
     if (!ranges[i].empty()) {
-      finish_module(names[i], std::move(rounded[i]), improves);
+      finish_module(names[i], std::move(rounded[i]), improves, targets[i]);
+      targets[i] = Tensor();
     } else if (source_.changed(names[i])) {
       made_.tensors.emplace_back(source_.module(names[i]) + ".weight",
                                  from_f32(source_.weight(names[i]), source_.dtype(names[i])));
@@ -176,6 +181,18 @@ void LayerMaker::make_group(Names names) {
     source_.drop(names[i]);
   }
   statistics.hessian.reset();
+}
+
+// Matrices that make up for what the layers below have lost.
+std::vector<Tensor> LayerMaker::targets_of(Names names, const GptqFactor& factor) {
+  const Drift& drift = *statistics_of(names[0]).drift;
+  const double share = drift.share(factor, threads_);
+  std::vector<Tensor> targets(names.size());
+  for (size_t i = 0; share > 0 && i < names.size(); ++i) {
+    const ModulePlan* plan = source_.plan_of(names[i]);
+    if (plan && plan->to) targets[i] = drift.target(source_.weight(names[i]), factor, share, threads_);
+  }
+  return targets;
 }
 
 QTensor LayerMaker::round_module(std::string_view name, const Tensor& w, const Tensor& ranges,
@@ -204,15 +221,16 @@ QTensor LayerMaker::round_module(std::string_view name, const Tensor& w, const T
   return q;
 }
 
-void LayerMaker::finish_module(std::string_view name, QTensor q, bool improves) {
+void LayerMaker::finish_module(std::string_view name, QTensor q, bool improves, const Tensor& target) {
   const ModulePlan& plan = *source_.plan_of(name);
   const InputStatistics& statistics = statistics_of(name);
-  const bool looks = improves || pipeline_.bias_correction || watch_noise_;
+  const bool looks = (improves && target.empty()) || pipeline_.bias_correction || watch_noise_;
   const Tensor w = looks ? source_.weight(name) : Tensor();
   if (improves) {
     QuantizeOptions options = options_;
     options.table = q.table.empty() ? nullptr : q.table.f32();
-    descend(w, q.weights, q.scales, options, statistics.hessian->sums(), kSweeps, threads_, q.codes.raw());
+    descend(target.empty() ? w : target, q.weights, q.scales, options, statistics.hessian->sums(), kSweeps, threads_,
+            q.codes.raw());
   }
   set_input_scale(q, plan, statistics);
   if (pipeline_.bias_correction) correct(name, w, q);

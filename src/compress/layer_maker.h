@@ -38,7 +38,8 @@ class LayerMaker {
   Tensor ranges_of(const Tensor& w, const ModulePlan& plan, const InputStatistics& statistics) const;
   std::vector<Tensor> ranges_of_group(Names names);
   QTensor round_module(std::string_view name, const Tensor& w, const Tensor& ranges, const GptqFactor* factor);
-  void finish_module(std::string_view name, QTensor q, bool improves);
+  std::vector<Tensor> targets_of(Names names, const GptqFactor& factor);
+  void finish_module(std::string_view name, QTensor q, bool improves, const Tensor& target);
   void correct(std::string_view name, const Tensor& w, const QTensor& q);
   void set_input_scale(QTensor& q, const ModulePlan& plan, const InputStatistics& statistics) const;
   InputStatistics& statistics_of(std::string_view name);

@@ -31,6 +31,8 @@ struct Pipeline {
   GptqOptions gptq;
   bool bias_correction = false;
 
+  /// Whether the float model's activations are carried along beside those of the compressed layers.
+  bool follows_floats() const { return rounding == RoundingAlgorithm::gptq; }
   /// Nothing but rounding to the nearest with ranges that clip nothing: needs no text.
   bool plain() const;
 };

@@ -71,14 +71,18 @@ class Walk {
   WalkResult run(const std::function<int64_t(int64_t rows)>& admit) {
     const int64_t rows = sequences_.rows();
     const int64_t held = admit ? admit(rows) : options_.activation_bytes;
-    const bool fits = Activations::bytes(rows, plan_.model.hidden) <= held;
+    const bool drifts = options_.pipeline.follows_floats();
+    const bool fits = (drifts ? 2 : 1) * Activations::bytes(rows, plan_.model.hidden) <= held;
     check_identity();
     Activations x(rows, plan_.model.hidden, fits ? fs::path() : work_.directory / "activations");
+    if (drifts) floats_.emplace(rows, plan_.model.hidden, fits ? fs::path() : work_.directory / "float-activations");
     begin(x);
+    reuse_activations();
     const int64_t layers = plan_.model.layers;
-    Progress progress("compressing", static_cast<uint64_t>(rows * 2 * layers), "tokens a layer");
+    Progress progress("compressing", static_cast<uint64_t>(rows * (drifts ? 3 : 2) * layers), "tokens a layer");
     for (int64_t i = 0; i < layers; ++i) step(i, x, progress);
     finish(x);
+    StorageReuse::limit(0);
     return std::move(result_);
   }
 
@@ -88,6 +92,12 @@ class Walk {
   fs::path file_of(const std::string& part) const { return work_.directory / (part + ".safetensors"); }
 
   fs::path file_of_layer(int64_t i) const { return file_of(fmt::format("layer-{:05}", i)); }
+
+  void reuse_activations() const {
+    const int64_t rows = std::min(std::max(kBatchTokens, options_.context), sequences_.rows());
+    const int64_t bytes = reused_bytes(rows, plan_.model.hidden, plan_.model.intermediate);
+    StorageReuse::limit(static_cast<size_t>(bytes));
+  }
 
   void check_identity() {
     const fs::path path = work_.directory / "identity";
@@ -119,7 +129,9 @@ class Walk {
     for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t last) {
       const auto [row, count] = rows_of(first, last);
       const std::span tokens(sequences_.tokens.data() + row, static_cast<size_t>(count));
-      x.write(row, embedding_rows(table, tokens));
+      const Tensor embedded = embedding_rows(table, tokens);
+      x.write(row, embedded);
+      if (floats_) floats_->write(row, embedded);
     });
     checkpoint_.drop(kEmbedding);
     if (rotations_) made().drop(kEmbedding);
@@ -136,7 +148,7 @@ class Walk {
     layer.attention.layer = 0;
     if (is_left(path, i + 1)) {
       ++result_.resumed;
-      if (options_.watch_noise) follow_floats(i, layer, x);
+      follow_floats(i, layer, x, progress);
       progress.advance(static_cast<uint64_t>(sequences_.rows()));
     } else {
       write_made(path, make(i, layer, x, progress));
@@ -147,7 +159,11 @@ class Walk {
     made().add(path);
     const bool last = i + 1 == plan_.model.layers;
     if (last && !options_.kv_cache_fp8 && !options_.include_head) return;
-    replace_weights(i, layer);
+    if (options_.watch_noise && !last) {
+      replace_weights(i, layer, true);
+      made_rows_ = run_first_batch(layer, made_rows_);
+    }
+    replace_weights(i, layer, false);
     CacheRangeKeeper keeper;
     ctx_.observer = options_.kv_cache_fp8 ? &keeper : nullptr;
     for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t end) {
@@ -173,6 +189,13 @@ class Walk {
     ctx_.observer = &keeper;
     for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t last) {
       const auto [row, count] = rows_of(first, last);
+      if (floats_) {
+        const Tensor made =
+            run_layer(ctx_, plan_.model, layer, sequences_, first, last, floats_->read(row, count, threads_));
+        keeper.finish_reference(made);
+        floats_->write(row, made);
+        progress.advance(static_cast<uint64_t>(count));
+      }
       keeper.finish_batch(run_layer(ctx_, plan_.model, layer, sequences_, first, last, x.read(row, count, threads_)));
       progress.advance(static_cast<uint64_t>(count));
     });
@@ -180,8 +203,10 @@ class Walk {
     const std::map<std::string, double> carried =
         options_.watch_noise ? carried_into(layer, i, x) : std::map<std::string, double>();
     for (const std::string_view name : kLayerLinears) linear_of(layer, name) = Weight();
+    StorageReuse::limit(0);
     LayerMaker maker(source, keeper, plan_, options_, threads_);
     MadeLayer made = maker.make();
+    reuse_activations();
     LayerNotes notes{maker.notes(), std::move(maker.noise())};
     for (ModuleNoise& noise : notes.noise) {
       const auto found = carried.find(fused_name(noise.module));
@@ -194,23 +219,38 @@ class Walk {
   fs::path notes_of(int64_t i) const { return work_.directory / fmt::format("layer-{:05}.json", i); }
 
   // Of a layer that an earlier run made: only what float layers alone would give the next one.
-  void follow_floats(int64_t i, DecoderLayer& layer, const Activations& x) {
+  void follow_floats(int64_t i, DecoderLayer& layer, const Activations& x, Progress& progress) {
+    if (!floats_ && !options_.watch_noise) return;
     if (rotations_) use_rotated(LayerSource(checkpoint_, plan_, i, &*rotations_, threads_), layer);
-    carried_into(layer, i, x);
+    if (options_.watch_noise) carried_into(layer, i, x);
+    if (!floats_) return;
+    advance(ctx_, plan_.model, layer, sequences_, *floats_, *floats_);
+    progress.advance(static_cast<uint64_t>(sequences_.rows()));
+  }
+
+  // The end of the first batch of sequences.
+  int64_t first_batch() const {
+    int64_t last = 0;
+    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t end) { last = first == 0 ? end : last; });
+    return last;
+  }
+
+  Tensor run_first_batch(const DecoderLayer& layer, Tensor rows) {
+    return run_layer(ctx_, plan_.model, layer, sequences_, 0, first_batch(), std::move(rows));
   }
 
   // How far the inputs of the float layer are from what they would be above float layers alone, on the first batch.
   std::map<std::string, double> carried_into(const DecoderLayer& layer, int64_t i, const Activations& x) {
     std::map<std::string, double> carried;
-    int64_t last = 0;
-    for_batches(sequences_, kBatchTokens, [&](int64_t first, int64_t end) { last = first == 0 ? end : last; });
-    const auto [row, count] = rows_of(0, last);
-    if (i == 0) float_rows_ = x.read(row, count, threads_);
+    if (i == 0) {
+      float_rows_ = x.read(0, rows_of(0, first_batch()).second, threads_);
+      made_rows_ = x.read(0, rows_of(0, first_batch()).second, threads_);
+    }
     InputKeeper ours(LayerMaker::leaders(i)), theirs(LayerMaker::leaders(i));
     ctx_.observer = &ours;
-    run_layer(ctx_, plan_.model, layer, sequences_, 0, last, x.read(row, count, threads_));
+    run_first_batch(layer, made_rows_);
     ctx_.observer = &theirs;
-    float_rows_ = run_layer(ctx_, plan_.model, layer, sequences_, 0, last, float_rows_);
+    float_rows_ = run_first_batch(layer, float_rows_);
     ctx_.observer = nullptr;
     for (const auto& [module, input] : theirs.inputs) carried[module] = relative_power(ours.inputs.at(module), input);
     return carried;
@@ -227,15 +267,18 @@ class Walk {
     layer.post_attention_norm.weight = source.norm("post_attention_layernorm");
   }
 
-  void replace_weights(int64_t i, DecoderLayer& layer) {
+  // Inputs of the compressed layers stay float where layers are made: what rounding makes of a token's own numbers is
+  // chance to the next layer, and nothing that its weights could make up for.
+  void replace_weights(int64_t i, DecoderLayer& layer, bool rounds_inputs) {
     for (const std::string_view name : kLayerLinears) {
       const std::string module = layer_module(i, name);
       Weight& weight = linear_of(layer, name);
       const Tensor bias = made().has_tensor(module + ".bias") ? made().tensor(module + ".bias") : weight.bias();
       if (made().has_module(module)) {
         const ConfigGroup& group = *plan_of(module).to;
-        weight =
-            Weight(module, made().module(module, *group.weights, group.activations), bias, plan_.model.dtype, threads_);
+        QTensor q = made().module(module, *group.weights, group.activations);
+        if (!rounds_inputs) q.activations.reset();
+        weight = Weight(module, q, bias, plan_.model.dtype, threads_);
         made().drop(module);
       } else if (made().has_tensor(module + ".weight")) {
         weight = Weight(module, made().tensor(module + ".weight"), bias, threads_);
@@ -278,7 +321,8 @@ class Walk {
   Sequences sequences_;
   std::optional<Rotations> rotations_;
   WalkResult result_;
-  Tensor float_rows_;  // the first batch as float layers alone would have it, where noise is watched
+  std::optional<Activations> floats_;  // the stream of float layers alone, where rounding looks at it
+  Tensor float_rows_, made_rows_;  // its first batch, and that of layers as they will be run: where noise is watched
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "quant/rounding/gptq.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "numeric/formats.h"
 #include "quant/linear_algebra.h"
@@ -14,23 +13,9 @@ namespace octet {
 namespace {
 
 constexpr int64_t kBlock = 128;  // columns whose errors reach each other at once
-constexpr int kTries = 3;
 // A short row gains much by the luck of its scale, a long one little.
 constexpr int64_t kTrialNumbers = 8192, kFewestTrials = 2, kMostTrials = 64;
 constexpr int64_t kFineTrials = 32;  // more than so many go by half steps
-
-// Element (i, j) of a symmetric matrix whose lower triangle is made.
-float symmetric(const float* a, int64_t k, int64_t i, int64_t j) {
-  return i >= j ? a[i * k + j] : a[j * k + i];
-}
-
-// H of few inputs says little about others: what it is off by grows with columns over inputs.
-double damping_for(const Hessian& hessian) {
-  constexpr double kLeast = 0.01, kMost = 0.2;
-  if (hessian.rows() == 0) return kLeast;  // it was given
-  const auto k = static_cast<double>(hessian.sums().size(0));
-  return std::clamp(k / static_cast<double>(hessian.rows()), kLeast, kMost);
-}
 
 // The state of one matrix while its columns are rounded, in the factor's order.
 class GptqRounding {
@@ -110,58 +95,6 @@ class GptqRounding {
 };
 
 }  // namespace
-
-GptqFactor::GptqFactor(const Hessian& hessian, const GptqOptions& options, Threads& threads) {
-  const int64_t k = hessian.sums().size(0);
-  order_.resize(static_cast<size_t>(k));
-  std::iota(order_.begin(), order_.end(), 0);
-  std::reverse(order_.begin(), order_.end());  // the first column is rounded first
-  const float* sums = hessian.sums().f32();
-  if (options.activation_order) {
-    std::stable_sort(order_.begin(), order_.end(),
-                     [&](int32_t i, int32_t j) { return sums[i * (k + 1)] < sums[j * (k + 1)]; });
-  }
-  double damping = options.damping > 0 ? options.damping : damping_for(hessian);
-  for (int i = 0; i < kTries && !try_damping(hessian.sums(), damping, threads); ++i) damping *= 10;
-}
-
-bool GptqFactor::try_damping(const Tensor& sums, double damping, Threads& threads) {
-  const int64_t k = sums.size(0);
-  double trace = 0;
-  for (int64_t i = 0; i < k; ++i) trace += sums.f32()[i * (k + 1)];
-  const float added = static_cast<float>(damping * trace / static_cast<double>(k));
-  if (!std::isfinite(added)) return false;
-  if (factor_.empty()) factor_ = Tensor({k, k});
-  float* factor = factor_.f32();
-  threads.for_range(k, 64, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t from = order_[static_cast<size_t>(i)];
-      for (int64_t j = 0; j <= i; ++j) {
-        factor[i * k + j] = symmetric(sums.f32(), k, from, order_[static_cast<size_t>(j)]);
-      }
-      // A column that nothing came through meets no other: its own scale is free.
-      factor[i * (k + 1)] = sums.f32()[from * (k + 1)] > 0 ? factor[i * (k + 1)] + added : 1.0f;
-    }
-  });
-  if (!cholesky(factor_, threads)) {
-    factor_ = Tensor();
-    return false;
-  }
-  damping_ = damping;
-  std::vector<float> inverse(static_cast<size_t>(k));
-  costs_.resize(static_cast<size_t>(k));
-  for (int64_t i = 0; i < k; ++i) {
-    const float diagonal = factor[i * (k + 1)];
-    inverse[static_cast<size_t>(i)] = 1.0f / diagonal;
-    costs_[static_cast<size_t>(i)] = diagonal * diagonal;
-  }
-  threads.for_range(k, 64, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      for (int64_t j = 0; j < i; ++j) factor[i * k + j] *= inverse[static_cast<size_t>(j)];
-    }
-  });
-  return true;
-}
 
 void round_by_gptq(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
                    const GptqFactor& factor, Threads& threads, std::byte* codes, std::vector<double>* row_errors) {

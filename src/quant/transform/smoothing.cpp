@@ -87,6 +87,19 @@ double squared(const Tensor& x, const Tensor* y, const std::vector<float>& row_w
   return total;
 }
 
+// Rows far apart: each trial multiplies all of them.
+SmoothingSamples thinned(const SmoothingSamples& samples) {
+  const int64_t k = samples.x.size(1), step = samples.x.size(0) / trial_rows(k);
+  if (step < 2) return samples;
+  const int64_t count = samples.x.size(0) / step;
+  SmoothingSamples some{Tensor({count, k}), {}};
+  for (int64_t i = 0; i < count; ++i) {
+    std::memcpy(some.x.f32() + i * k, samples.x.f32() + i * step * k, static_cast<size_t>(k) * sizeof(float));
+    if (!samples.weights.empty()) some.weights.push_back(samples.weights[static_cast<size_t>(i * step)]);
+  }
+  return some;
+}
+
 Tensor weighted_rows(const SmoothingSamples& samples) {
   if (samples.weights.empty()) return samples.x;
   Tensor x(samples.x.shape());
@@ -147,6 +160,10 @@ class Trial {
 };
 
 }  // namespace
+
+int64_t trial_rows(int64_t k) {
+  return std::clamp((int64_t{1} << 19) / k, int64_t{256}, int64_t{1024});
+}
 
 std::span<const Smoothing> smoothings() {
   return kSmoothings;
@@ -215,7 +232,8 @@ SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStat
                                  const SmoothingSamples& samples, std::span<const Tensor> weights,
                                  const SmoothingTarget& target, int steps, Threads& threads) {
   const SmoothingStatistics s = shared(statistics, target.share);
-  Trial trial(samples, weights, target, threads);
+  const SmoothingSamples some = thinned(samples);
+  Trial trial(some, weights, target, threads);
   SmoothingResult best;
   best.error = best.error_before = trial.error({});
   for (int step = 0; step <= steps; ++step) {

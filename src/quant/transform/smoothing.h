@@ -52,6 +52,9 @@ struct SmoothingSamples {
   std::vector<float> weights;  // [S] of the squared error of the row's output; empty: 1
 };
 
+/// Of the samples, so many at most are multiplied when a strength of an input of K channels is tried.
+int64_t trial_rows(int64_t k);
+
 struct SmoothingResult {
   std::vector<float> factors;  // [K], empty: as it is was best
   double strength = 0;
