@@ -51,7 +51,9 @@ void check(const CompressArguments& given, const Contract& contract) {
 
 // What a layer may become, the first the narrowest that is allowed.
 std::vector<const Scheme*> schemes_of(const CompressArguments& given) {
-  if (given.scheme.empty()) return {&scheme_named("W8A8"), &scheme_named("FP8_DYNAMIC")};
+  if (given.scheme.empty()) {
+    return {&scheme_named("W8A8"), &scheme_named("FP8_DYNAMIC"), &scheme_named("FP8_BLOCK")};
+  }
   const Scheme& scheme = scheme_named(given.scheme);
   if (!scheme.weights) throw UsageError(fmt::format("{} compresses nothing: there is nothing to keep", scheme.name));
   if (scheme.needs_calibration() && given.calibration.empty()) {

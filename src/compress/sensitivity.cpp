@@ -1,5 +1,7 @@
 #include "compress/sensitivity.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "compress/matrix_source.h"
 #include "compress/modules.h"
@@ -88,6 +90,19 @@ class Measurement {
       units_[found->second].bytes_saved += module.n * module.k * (bytes_of(module.dtype) - 1);
       plans_[found->second].push_back(&module);
     }
+    for (const auto& modules : plans_) allowed_.push_back(schemes_for(modules));
+  }
+
+  // Shapes decide, unless one scheme alone is asked for: other programs refuse blocks that end early.
+  std::vector<const Scheme*> schemes_for(const std::vector<const ModulePlan*>& modules) const {
+    std::vector<const Scheme*> allowed;
+    for (const Scheme* scheme : schemes_) {
+      const bool all = std::all_of(modules.begin(), modules.end(), [&](const ModulePlan* module) {
+        return fits(*scheme->weights, module->n, module->k);
+      });
+      if (all || schemes_.size() == 1) allowed.push_back(scheme);
+    }
+    return allowed;
   }
 
   std::unique_ptr<Activations> stream(const std::string& name) const {
@@ -128,7 +143,7 @@ class Measurement {
     const std::string prefix = layer_module(i, "");
     for (size_t unit = 0; unit < units_.size(); ++unit) {
       if (!units_[unit].modules[0].starts_with(prefix)) continue;
-      for (const Scheme* scheme : schemes_) {
+      for (const Scheme* scheme : allowed_[unit]) {
         DecoderLayer coded = layer;
         for (const ModulePlan* module : plans_[unit]) {
           Weight& weight = linear_of(coded, std::string_view(module->name).substr(prefix.size()));
@@ -166,7 +181,7 @@ class Measurement {
       const Tensor rows = reference_.hidden.read(0, std::min<int64_t>(kBatchTokens, std::ssize(tokens_)), ctx_.threads);
       reference_.end.logits(ctx_, rows);
       ctx_.observer = nullptr;
-      for (const Scheme* scheme : schemes_) {
+      for (const Scheme* scheme : allowed_[unit]) {
         Decoder end = reference_.end;
         end.head = coded_weight(*plans_[unit][0], *scheme, Tensor(), inputs.ranges[std::string(kHead)]);
         const HiddenText text = expected();
@@ -181,7 +196,7 @@ class Measurement {
       s.scheme = &scheme;
       s.kl = kl;
     }
-    if (&scheme != schemes_.back()) return;
+    if (&scheme != allowed_[unit].back()) return;
     tell_(fmt::format("sensitivity of {}: KL divergence {:.2e} as {} ({} of {})", s.modules[0], s.kl, s.scheme->name,
                       ++told_, units_.size()));
   }
@@ -200,6 +215,7 @@ class Measurement {
   bool spills_ = false;
   std::vector<Sensitivity> units_;
   std::vector<std::vector<const ModulePlan*>> plans_;  // of the units
+  std::vector<std::vector<const Scheme*>> allowed_;    // of the units
   size_t told_ = 0;
 };
 

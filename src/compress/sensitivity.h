@@ -25,7 +25,8 @@ struct Reference {
   const Decoder& end;
 };
 
-/// KL divergence of every unit of the plan under the best of `schemes`, each alone, on the first tokens of a text. The
+/// KL divergence of every unit of the plan under the best of `schemes`, each alone, on the first tokens of a text. Of
+/// several schemes those whose blocks divide a unit's matrices are tried; the first has to fit all. The
 /// disturbed streams of several layers go up through the float layers together, so that each layer is read once for
 /// them, and stand in files of `place` where they are large. Static inputs get the range they have in this text.
 std::vector<Sensitivity> measure_sensitivities(Context& ctx, const Checkpoint& checkpoint, const Plan& plan,
