@@ -78,7 +78,7 @@ int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, cons
 }
 
 int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                       const CompressOptions& options, int64_t rows, Threads& threads) {
+                       const CompressOptions& options, int64_t rows, int64_t schemes, Threads& threads) {
   if (rows < kFewTokens) {
     print_notice(
         fmt::format("octet: warning: the validation text has only {} tokens: what holds on so few may not hold on "
@@ -88,7 +88,7 @@ int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpo
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
   const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());
   const MeasuringPrediction measuring =
-      predict_measuring(plan, options, rows, threads.count(), contract_of(given), given.scheme.empty() ? 2 : 1);
+      predict_measuring(plan, options, rows, threads.count(), contract_of(given), schemes);
   const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
   const int64_t floor = std::max(measuring.peak, report);
   const int64_t held = held_within(given.ram, walk, floor, measuring.held, options.activation_bytes);

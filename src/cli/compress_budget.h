@@ -19,10 +19,10 @@ Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint,
 int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
               const CompressOptions& options, int64_t rows, Threads& threads);
 
-/// The same of a contract, before anything is measured; `rows` of validation text. Returns the bytes of activations
-/// that each candidate may hold while it is made.
+/// The same of a contract, before anything is measured; `rows` of validation text, and how many
+/// `schemes` a layer may get. Returns the bytes of activations that each candidate may hold while it is made.
 int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                       const CompressOptions& options, int64_t rows, Threads& threads);
+                       const CompressOptions& options, int64_t rows, int64_t schemes, Threads& threads);
 
 /// What to say where memory ran out: what is taken, what may be, and what was predicted.
 std::string out_of_memory();

@@ -195,7 +195,7 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   const std::vector<int32_t> tokens = Tokenizer::load(base.model).encode(texts.validation);
   if (tokens.empty()) fail("the validation text is empty: there is nothing to verify the contract on");
   base.activation_bytes = admit_contract(given, checkpoint, make_plan(checkpoint, base), base,
-                                         static_cast<int64_t>(tokens.size()), threads);
+                                         static_cast<int64_t>(tokens.size()), std::ssize(schemes), threads);
   CompressReport report;
   Notes notes;
   const Maker maker(checkpoint, texts.calibration, notes, threads);

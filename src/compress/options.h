@@ -27,7 +27,7 @@ struct CompressOptions {
   std::optional<std::filesystem::path> calibration;
   int64_t context = 512;  // tokens of a calibration sequence, BOS among them
   int64_t calibration_tokens = 65536;
-  int64_t activation_bytes = int64_t{512} << 20;  // of activations held in memory; more go to a file
+  int64_t activation_bytes = int64_t{256} << 20;  // of activations held in memory; more go to a file
   int64_t shard_bytes = 5'000'000'000;
   /// Whether a range of some input is fixed beforehand.
   bool needs_calibration() const;
