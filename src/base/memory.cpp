@@ -60,6 +60,9 @@ uint64_t anonymous_bytes() {
 }
 
 uint64_t data_bytes() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return anonymous_bytes();  // a sanitizer reserves terabytes that it does not use
+#endif
   return kilobytes_of("/proc/self/status", "VmData:");
 }
 
