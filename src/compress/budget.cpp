@@ -32,7 +32,7 @@ constexpr int64_t kLogits = int64_t{64} << 20;  // of a slice of logits
 constexpr int64_t kRows = int64_t{64} << 20;    // of a measured text's rows that stand in memory
 
 struct Sizes {
-  int64_t hidden, attention, cache, intermediate, widest, parameters, width, batch;
+  int64_t hidden, attention, cache, intermediate, widest, parameters, width, rows, batch;
 
   Sizes(const DecoderConfig& c, int64_t context, int64_t rows)
       : hidden(c.hidden),
@@ -42,6 +42,7 @@ struct Sizes {
         widest(std::max({hidden, attention, intermediate})),
         parameters(2 * hidden * attention + 2 * hidden * cache + 3 * hidden * intermediate),
         width(c.dtype == DType::BF16 ? 2 : 4),
+        rows(rows),
         batch(std::min(std::max(kBatchTokens, context), rows)) {}
 
   int64_t squares() const { return 2 * hidden * hidden + attention * attention + intermediate * intermediate; }
@@ -77,7 +78,7 @@ int64_t drifts(const Sizes& s, const Pipeline& p) {
 // Rows that are kept of the inputs of a layer.
 int64_t samples(const Sizes& s) {
   int64_t numbers = 0;
-  for (const Group& g : groups_of(s)) numbers += sample_rows(g.k) * g.k;
+  for (const Group& g : groups_of(s)) numbers += std::min(sample_rows(g.k), s.rows) * g.k;
   return 4 * numbers;
 }
 
@@ -137,10 +138,10 @@ int64_t rounding(const Group& g, const Pipeline& p) {
 // Weights as F32, one of them twice while it is changed, or scaled, as stored, as codes and packed; the samples scaled,
 // prepared and multiplied.
 int64_t smoothing(const Group& g, const Sizes& s) {
-  const int64_t rows = 4 * trial_rows(g.k);
+  const int64_t rows = 4 * std::min(trial_rows(g.k), s.rows);
   const int64_t weight = std::max<int64_t>(8, 4 + s.width + 1 + 1) * g.largest;
   return 4 * g.together + weight +
-         std::max(rows * (4 * g.k + g.together / g.k + g.largest / g.k), 4 * sample_rows(g.k) * g.k);
+         std::max(rows * (4 * g.k + g.together / g.k + g.largest / g.k), 4 * std::min(sample_rows(g.k), s.rows) * g.k);
 }
 
 // Of one input after the other; those that are done have codes, those to come their H.
