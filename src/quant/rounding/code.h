@@ -31,7 +31,7 @@ class Code {
       case Format::LOG8:
         return float_to_log8(y);
       default:
-        return without_negative_zero(format_ == Format::E4M3 ? float_to_e4m3(y) : float_to_e5m2(y));
+        return format_ == Format::E4M3 ? float_to_e4m3(y) : float_to_e5m2(y);
     }
   }
   float decode(uint8_t code) const {
@@ -48,8 +48,6 @@ class Code {
   }
 
  private:
-  // Zero has two codes; which of them comes out would be chance to whoever trains on from it.
-  static uint8_t without_negative_zero(uint8_t code) { return code == 0x80 ? 0 : code; }
   Format format_;
   Int8Range range_;
   std::array<float, 256> values_{};
