@@ -218,6 +218,7 @@ void add_activations(Page& page, const CompressReport& r) {
 
 // Ends of lines and tabs as signs, and blanks too where there is nothing else: a cell would look empty.
 std::string visible(const std::string& text, bool is_token) {
+  if (text.empty()) return is_token ? "(no text)" : "(the beginning)";
   const bool blank = is_token && text.find_first_not_of(" \n\r\t") == std::string::npos;
   std::string result;
   for (const char c : text) {
