@@ -14,6 +14,8 @@ from octet_program import OCTET, ProgramTest, octet
 
 MODEL = "models/stories260K"
 STORIES = "text/tinystories.train.txt"
+SANITIZED = bool(os.environ.get("OCTET_SANITIZE"))
+BYTES = 15000 if SANITIZED else 60000
 
 
 class Calibration(ProgramTest):
@@ -22,7 +24,7 @@ class Calibration(ProgramTest):
         self.addCleanup(shutil.rmtree, self.folder)
         self.model = self.data(MODEL)
         self.text = self.folder / "stories.txt"
-        self.text.write_bytes(self.data(STORIES).read_bytes()[:60000])
+        self.text.write_bytes(self.data(STORIES).read_bytes()[:BYTES])
 
     def compress(self, *more):
         return ("compress", self.model, "--calibration", self.text, "--context", 256, *more)
@@ -61,7 +63,7 @@ class Calibration(ProgramTest):
             self.assertIn(word, self.fails(2, *self.compress(*out, *wrong)))
 
     def test_a_contract_takes_static_schemes(self):
-        self.text.write_bytes(self.text.read_bytes()[:30000])
+        self.text.write_bytes(self.text.read_bytes()[:BYTES // 2])
         made = self.json_of(*self.compress("-o", self.folder / "static", "--scheme", "W8A8_STATIC", "--max-kl", "0.05",
                                            "--calibration-tokens", 4000))
         self.assertTrue(made["contract"]["holds"])
@@ -96,7 +98,7 @@ class Calibration(ProgramTest):
                 text = self.fails(2, *self.compress("--scheme", "W8A8", "-o", self.folder / "no", "--ram", "1M"))
                 ram = text.rsplit(" ", 1)[1].strip()
             made = self.json_of(*self.compress("--scheme", "W8A8", "-o", self.folder / name, "--ram", ram))
-            if not os.environ.get("OCTET_SANITIZE"):  # sanitizers keep freed memory and shadows of their own
+            if not SANITIZED:  # sanitizers keep freed memory and shadows of their own
                 self.assertLess(made["peak_memory_bytes"], 4_000_000_000 if ram == "4G" else int(ram[:-1]) * 1_000_000)
             outputs.append((self.folder / name / "model.safetensors").read_bytes())
         self.assertEqual(outputs[0], outputs[1])

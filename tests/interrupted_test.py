@@ -14,7 +14,9 @@ import unittest
 
 from octet_program import OCTET, ProgramTest
 
-MOMENTS = 10
+SANITIZED = bool(os.environ.get("OCTET_SANITIZE"))
+MOMENTS = 4 if SANITIZED else 10
+TOKENS = 1500 if SANITIZED else 4000
 
 
 def limit(what, size):
@@ -34,7 +36,7 @@ class Interrupted(ProgramTest):
         self.text.write_bytes(self.data("text/tinystories.train.txt").read_bytes()[:20000])
 
     def command(self, out, *more):
-        tokens = () if "--calibration-tokens" in more else ("--calibration-tokens", "4000")
+        tokens = () if "--calibration-tokens" in more else ("--calibration-tokens", str(TOKENS))
         return [OCTET, "compress", str(self.model), "--scheme", "W8A8", "--calibration", str(self.text),
                 "--context", "256", *tokens, "--threads", "2", "-o", str(out), *more]
 
@@ -72,7 +74,7 @@ class Interrupted(ProgramTest):
                 self.assertEqual(done.returncode, 0, done)
             self.assertEqual(files_of(out), whole, f"killed at moment {moment}")
             self.assertFalse(out.with_suffix(".part").exists())
-        self.assertGreater(killed, MOMENTS // 2)
+        self.assertGreaterEqual(killed, MOMENTS // 2)
 
     def fails_then_goes_on(self, name, whole, word, size, *more):
         out = self.folder / name
@@ -119,7 +121,7 @@ class Interrupted(ProgramTest):
             self.assertIn("went on with 2 of 5 layers", done.stderr.decode())
             self.assertEqual(files_of(out), whole, name)
 
-    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
+    @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
     def test_the_smallest_budget_holds_under_a_hard_limit(self):
         whole = self.whole()
         budget = self.smallest_budget()
@@ -129,7 +131,7 @@ class Interrupted(ProgramTest):
         self.assertIn("predicted: at most", done.stderr.decode())
         self.assertEqual(files_of(self.folder / "tight"), whole)
 
-    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
+    @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
     def test_what_is_said_holds_under_a_hard_limit_and_is_not_much_more_than_needed(self):
         model = pathlib.Path(os.environ["OCTET_SOURCE"]) / "assets" / "octet-stories"
         for scheme, algorithm, threads in (("W8A8", "default", 2), ("FP8_DYNAMIC", "gptq", 8), ("W8A16_CHANNEL", "mse", 1),
@@ -150,7 +152,7 @@ class Interrupted(ProgramTest):
                 done = run(out + "-short", int((size - 10e6) / 1.15))
                 self.assertNotEqual(done.returncode, 0, f"{said.group(1)} MB are said, and far less is enough")
 
-    @unittest.skipIf(os.environ.get("OCTET_SANITIZE"), "sanitizers take memory of their own")
+    @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
     def test_too_tight_a_limit_is_said_with_what_was_needed(self):
         for size, part in ((2_500_000, "give fewer --threads, or raise what limits them"),
                            (5_000_000, "--ram 1M says how little is enough"), (12_000_000, "MB were predicted")):

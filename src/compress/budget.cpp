@@ -237,6 +237,7 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
   const Pipeline& p = options.pipeline;
   const auto d = [](int64_t x) { return static_cast<double>(x); };
   double alone = 0, together = 0;
+  bool refines = false;
   for (const ModulePlan& module : plan.modules) {
     if (!module.to) continue;
     const double numbers = d(module.n) * d(module.k), columns = numbers * d(module.k);
@@ -246,6 +247,7 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
     if (p.smoothing && p.smoothing_strength < 0) {
       alone += 14 * numbers * kSmoothNumber;
       const int64_t samples = fused_name(module.name) == module.name ? sample_rows(module.k) * module.k : 0;
+      refines = refines || refined;
       if (refined) alone += 80 * d(std::min(module.n * module.k, kRefined) + samples) * kRefineNumber;
     }
     if (p.rounding == RoundingAlgorithm::learned) {
@@ -265,8 +267,9 @@ double seconds_of_making(const Plan& plan, const CompressOptions& options, const
     }
   }
   if (p.rounding == RoundingAlgorithm::gptq) {
+    const double factors = refines ? 2 : 1;
     for (const int64_t k : {s.hidden, s.attention, s.hidden, s.intermediate})
-      together += d(plan.model.layers) * d(k) * d(k) * d(k) / 3 * product * 1.3;
+      together += factors * d(plan.model.layers) * d(k) * d(k) * d(k) / 3 * product * 1.3;
   }
   return alone / threads + together;
 }

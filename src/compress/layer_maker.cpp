@@ -97,6 +97,18 @@ void LayerMaker::smooth_between(std::string_view from, std::string_view to) {
   statistics_of(to).divide(columns, threads_);
 }
 
+// GPTQ rounds a column's own part, and moves what others can make up for into them.
+std::vector<float> LayerMaker::costs_of(const InputStatistics& inputs) const {
+  if (pipeline_.rounding != RoundingAlgorithm::gptq || !inputs.hessian) return {};
+  const GptqFactor factor(*inputs.hessian, pipeline_.gptq, threads_);
+  if (!factor.factored()) return {};
+  std::vector<float> costs(factor.costs().size());
+  for (size_t i = 0; i < costs.size(); ++i) {
+    costs[static_cast<size_t>(factor.order()[i])] = factor.costs()[i] / static_cast<float>(inputs.hessian->rows());
+  }
+  return costs;
+}
+
 std::vector<float> LayerMaker::search(Names behind, std::vector<int32_t> share) {
   const InputStatistics& inputs = statistics_of(behind[0]);
   SmoothingStatistics statistics{inputs.magnitudes(), inputs.mean_magnitude, {}, {}};
@@ -109,11 +121,12 @@ std::vector<float> LayerMaker::search(Names behind, std::vector<int32_t> share) 
     weights.push_back(source_.weight(name));
     add_weight_statistics(weights.back(), statistics, threads_);
   }
-  SmoothingTarget target{*quantized->to->weights, quantized->to->activations, options_, quantized->dtype,
-                         std::move(share)};
+  SmoothingTarget target{*quantized->to->weights, quantized->to->activations, options_,
+                         quantized->dtype,        std::move(share),           {}};
   if (pipeline_.smoothing_strength >= 0) {
     return fixed_smoothing(*pipeline_.smoothing, statistics, target, pipeline_.smoothing_strength);
   }
+  if (target.refines()) target.costs = costs_of(inputs);
   SmoothingResult result = search_smoothing(*pipeline_.smoothing, statistics, {inputs.samples, inputs.sample_weights},
                                             weights, target, kStrengths, threads_);
   notes_.push_back(

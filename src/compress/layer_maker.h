@@ -33,6 +33,7 @@ class LayerMaker {
   using Names = std::span<const std::string_view>;
   void smooth_behind_norm(std::string_view norm, Names behind);
   void smooth_between(std::string_view from, std::string_view to);
+  std::vector<float> costs_of(const InputStatistics& inputs) const;
   std::vector<float> search(Names behind, std::vector<int32_t> share);
   void make_group(Names names);
   Tensor ranges_of(const Tensor& w, const ModulePlan& plan, const InputStatistics& statistics) const;

@@ -10,7 +10,7 @@ constexpr int kIterations = 80;
 constexpr float kRate = 0.06f;
 constexpr int64_t kChunks = 16;                 // rows are summed in so many parts, whatever the threads
 constexpr int64_t kNumbers = int64_t{4} << 20;  // of a weight that are looked at: rows far apart
-constexpr double kWeightShare = 5;              // of the weights' noise, which is the same for every token: measured
+constexpr double kWeightShare = 8;              // of the weights' noise, which is the same for every token: measured
 
 // The sum over rows of the squared 16-norm of row·factors, and its slope by the logarithm of each factor.
 struct NormSum {
@@ -70,9 +70,11 @@ std::vector<double> squares_of_columns(const Tensor& rows) {
 
 class Cost {
  public:
-  Cost(const Tensor& x, std::span<const Tensor> weights, Threads& threads)
+  Cost(const Tensor& x, const std::vector<float>& costs, std::span<const Tensor> weights, Threads& threads)
       : x_(x), weights_(weights), threads_(threads) {
-    inputs_ = squares_of_columns(x);
+    squares_ = squares_of_columns(x);
+    inputs_ = squares_;
+    for (size_t j = 0; j < costs.size(); ++j) inputs_[j] = costs[j] * static_cast<double>(x.size(0));
     columns_.resize(inputs_.size());
     for (const Tensor& w : weights) {
       const std::vector<double> squares = squares_of_columns(w);
@@ -103,7 +105,7 @@ class Cost {
     for (size_t j = 0; j < k; ++j) {
       const double a = -x.slope[j] * columns + x.sum * 2 * columns_[j] * up[j] * up[j];
       const double b = w.slope[j] * inputs - w.sum * 2 * inputs_[j] * down[j] * down[j];
-      slope[j] = (a + kWeightShare * b) / cost;
+      slope[j] = squares_[j] > 0 ? (a + kWeightShare * b) / cost : 0;  // where nothing came through, nothing is known
     }
     return cost;
   }
@@ -112,7 +114,7 @@ class Cost {
   const Tensor& x_;
   std::span<const Tensor> weights_;
   Threads& threads_;
-  std::vector<double> inputs_, columns_;
+  std::vector<double> squares_, inputs_, columns_;
 };
 
 // Channels with one factor move together.
@@ -125,10 +127,10 @@ void share_slope(std::vector<double>& slope, const std::vector<int32_t>& share) 
 
 }  // namespace
 
-std::vector<float> refine_int8_factors(const Tensor& x, std::span<const Tensor> weights,
-                                       const std::vector<int32_t>& share, std::vector<float> factors,
-                                       Threads& threads) {
-  const Cost cost(x, weights, threads);
+std::vector<float> refine_int8_factors(const Tensor& x, const std::vector<float>& costs,
+                                       std::span<const Tensor> weights, const std::vector<int32_t>& share,
+                                       std::vector<float> factors, Threads& threads) {
+  const Cost cost(x, costs, weights, threads);
   const size_t k = static_cast<size_t>(x.size(1));
   std::vector<double> u(k), best(k), slope(k), first(k), second(k);
   for (size_t j = 0; j < k; ++j) u[j] = factors.empty() ? 0 : std::log(factors[j]);

@@ -245,11 +245,12 @@ SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStat
     best.strength = strength;
     best.factors = std::move(factors);
   }
-  if (target.activations && target.activations->format == Format::INT8) {
+  if (target.refines()) {
     std::vector<float> factors =
-        refine_int8_factors(weighted_rows(samples), weights, target.share, best.factors, threads);
+        refine_int8_factors(weighted_rows(samples), target.costs, weights, target.share, best.factors, threads);
     const double error = trial.error(factors);
-    if (error < best.error) {
+    const bool as_descended = target.activations->dynamic;  // and not with one scale for all tokens
+    if (as_descended || error < best.error) {
       best.error = error;
       best.refined = true;
       best.factors = std::move(factors);

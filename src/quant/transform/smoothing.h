@@ -44,6 +44,12 @@ struct SmoothingTarget {
   DType dtype = DType::BF16;  // of the weights in the checkpoint
   /// Channels of the input that share a factor: factors[share[j]]; empty: each its own.
   std::vector<int32_t> share;
+  /// [K] what rounding a column of the weights costs per row of the input, where others make up for it; empty: none
+  /// does.
+  std::vector<float> costs;
+
+  /// Whether factors are refined (refine.h), which is when costs are looked at.
+  bool refines() const { return activations && activations->format == Format::INT8; }
 };
 
 /// Rows that an input took.
@@ -67,7 +73,7 @@ std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingSt
                                    const SmoothingTarget& target, double strength);
 
 /// Tries strengths 0, 1/steps … 1 of a smoothing, and none, on some rows: those factors whose
-/// quantized products come nearest to the products in float. Of INT8 inputs the best are refined (refine.h).
+/// quantized products come nearest to the products in float. Of INT8 inputs the best are refined.
 SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
                                  const SmoothingSamples& samples, std::span<const Tensor> weights,
                                  const SmoothingTarget& target, int steps, Threads& threads);
