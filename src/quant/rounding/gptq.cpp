@@ -17,17 +17,15 @@ constexpr int64_t kBlock = 128;  // columns whose errors reach each other at onc
 constexpr int64_t kTrialNumbers = 8192, kFewestTrials = 2, kMostTrials = 64;
 constexpr int64_t kFineTrials = 32;  // more than so many go by half steps
 
-// The state of one matrix while its columns are rounded, in the factor's order.
+// The state of one matrix while its columns are rounded, in the factor's order; it keeps its memory for the next time.
 class GptqRounding {
  public:
-  GptqRounding(const Tensor& w, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
-               const GptqFactor& factor, Threads& threads, std::byte* codes, std::vector<double>* row_errors)
+  GptqRounding(const Tensor& w, const Quantization& q, const QuantizeOptions& options, const GptqFactor& factor,
+               Threads& threads)
       : w_(w),
-        scales_(scales),
         factor_(factor),
         threads_(threads),
-        codes_(codes),
-        row_errors_(row_errors),
+        product_(threads),
         n_(w.size(0)),
         k_(w.size(1)),
         extent_(extent_of(q, n_, k_)),
@@ -35,11 +33,14 @@ class GptqRounding {
         errors_(static_cast<size_t>(n_ * k_)),
         carried_(static_cast<size_t>(n_ * kBlock)) {}
 
-  void run() {
-    Product product(threads_);
+  // `row_errors`: to add to, or nullptr.
+  void run(const Tensor& scales, std::byte* codes, std::vector<double>* row_errors) {
+    scales_ = &scales;
+    codes_ = codes;
+    row_errors_ = row_errors;
     for (int64_t end = k_; end > 0;) {
       const int64_t begin = (end - 1) / kBlock * kBlock;
-      carry_into(product, begin, end);
+      carry_into(begin, end);
       threads_.for_range(n_, 8, [&](int64_t first, int64_t last) {
         for (int64_t row = first; row < last; ++row) round_row(row, begin, end);
       });
@@ -49,12 +50,13 @@ class GptqRounding {
 
  private:
   // What the columns that are done, end …, owe to those of the block: errors · factor.
-  void carry_into(Product& product, int64_t begin, int64_t end) {
+  void carry_into(int64_t begin, int64_t end) {
     const int64_t width = end - begin, done = k_ - end;
     if (done == 0) return std::fill(carried_.begin(), carried_.end(), 0.0f);
     block_.resize(static_cast<size_t>(width * done));
     transpose({factor_.unit_factor().f32() + end * k_ + begin, done, width, k_}, block_.data(), threads_);
-    product.multiply({errors_.data() + end, n_, done, k_}, {block_.data(), width, done, done}, carried_.data(), kBlock);
+    product_.multiply({errors_.data() + end, n_, done, k_}, {block_.data(), width, done, done}, carried_.data(),
+                      kBlock);
   }
 
   void round_row(int64_t row, int64_t begin, int64_t end) {
@@ -77,15 +79,16 @@ class GptqRounding {
   }
 
   float scale_at(int64_t row, int64_t column) const {
-    return scales_.f32()[row / extent_.rows * scales_.size(1) + column / extent_.columns];
+    return scales_->f32()[row / extent_.rows * scales_->size(1) + column / extent_.columns];
   }
 
   const Tensor& w_;
-  const Tensor& scales_;
   const GptqFactor& factor_;
   Threads& threads_;
-  std::byte* codes_;
-  std::vector<double>* row_errors_;
+  Product product_;
+  const Tensor* scales_ = nullptr;
+  std::byte* codes_ = nullptr;
+  std::vector<double>* row_errors_ = nullptr;
   int64_t n_, k_;
   Extent extent_;
   Code code_;
@@ -100,27 +103,30 @@ void round_by_gptq(const Tensor& w, const Quantization& q, const Tensor& scales,
                    const GptqFactor& factor, Threads& threads, std::byte* codes, std::vector<double>* row_errors) {
   if (row_errors) row_errors->assign(static_cast<size_t>(w.size(0)), 0);
   if (!factor.factored()) return round_rows_to_nearest(w, q, scales, options, threads, codes);
-  GptqRounding(w, q, scales, options, factor, threads, codes, row_errors).run();
+  GptqRounding(w, q, options, factor, threads).run(scales, codes, row_errors);
 }
 
 void round_by_gptq_with_search(const Tensor& w, const Quantization& q, const Tensor& ranges, DType dtype,
                                const QuantizeOptions& options, const GptqFactor& factor, Threads& threads,
                                Tensor& scales, std::byte* codes) {
   const int64_t n = w.size(0), k = w.size(1);
-  const bool searched = q.granularity == Granularity::channel && factor.factored();
-  const int64_t trials = searched ? std::clamp(kTrialNumbers / k, kFewestTrials, kMostTrials) : 0;
   scales = scales_of(ranges, q, dtype, options, "the matrix");
-  std::vector<double> least;
-  round_by_gptq(w, q, scales, options, factor, threads, codes, &least);
-  std::vector<std::byte> tried(trials > 0 ? static_cast<size_t>(n * k) : 0);
+  if (q.granularity != Granularity::channel || !factor.factored()) {
+    return round_by_gptq(w, q, scales, options, factor, threads, codes);
+  }
+  const int64_t trials = std::clamp(kTrialNumbers / k, kFewestTrials, kMostTrials);
+  GptqRounding rounding(w, q, options, factor, threads);
+  std::vector<double> least(static_cast<size_t>(n));
+  rounding.run(scales, codes, &least);
+  std::vector<std::byte> tried(static_cast<size_t>(n * k));
   Tensor moved(ranges.shape());
   const float unit = trials > kFineTrials ? 1.0f / 256 : 1.0f / 128;
   for (int64_t trial = 1; trial <= trials; ++trial) {  // a unit down, up, two units down, …
     const float step = static_cast<float>((trial + 1) / 2) * unit * (trial % 2 ? -1.0f : 1.0f);
     for (int64_t i = 0; i < n; ++i) moved.f32()[i] = ranges.f32()[i] * (1 + step);
     const Tensor of_trial = scales_of(moved, q, dtype, options, "the matrix");
-    std::vector<double> errors;
-    round_by_gptq(w, q, of_trial, options, factor, threads, tried.data(), &errors);
+    std::vector<double> errors(static_cast<size_t>(n));
+    rounding.run(of_trial, tried.data(), &errors);
     for (int64_t row = 0; row < n; ++row) {
       if (!(errors[static_cast<size_t>(row)] < least[static_cast<size_t>(row)])) continue;
       least[static_cast<size_t>(row)] = errors[static_cast<size_t>(row)];

@@ -89,17 +89,18 @@ bool GptqFactor::try_damping(const Tensor& sums, double damping, Threads& thread
 
 void GptqFactor::solve(Tensor& rows, Threads& threads) const {
   const int64_t k = rows.size(1);
+  Product product(threads);
   for (int64_t first = 0; first < rows.size(0); first += kRowsAtOnce) {
     Tensor some({std::min(kRowsAtOnce, rows.size(0) - first), k});  // columns in the factor's order
     for_rows(threads, some.size(0), [&](int64_t row) {
       const float* const from = rows.f32() + (first + row) * k;
       for (int64_t j = 0; j < k; ++j) some.f32()[row * k + j] = from[order_[static_cast<size_t>(j)]];
     });
-    solve_lower(some, threads);
+    solve_lower(some, product, threads);
     for_rows(threads, some.size(0), [&](int64_t row) {
       for (int64_t j = 0; j < k; ++j) some.f32()[row * k + j] /= costs_[static_cast<size_t>(j)];
     });
-    solve_upper(some, threads);
+    solve_upper(some, product, threads);
     for_rows(threads, some.size(0), [&](int64_t row) {
       float* const to = rows.f32() + (first + row) * k;
       for (int64_t j = 0; j < k; ++j) to[order_[static_cast<size_t>(j)]] = some.f32()[row * k + j];
@@ -108,10 +109,9 @@ void GptqFactor::solve(Tensor& rows, Threads& threads) const {
 }
 
 // rows · U⁻ᵀ, U the unit factor: from the first column on.
-void GptqFactor::solve_lower(Tensor& rows, Threads& threads) const {
+void GptqFactor::solve_lower(Tensor& rows, Product& product, Threads& threads) const {
   const int64_t n = rows.size(0), k = rows.size(1);
   const float* const unit = factor_.f32();
-  Product product(threads);
   std::vector<float> known(static_cast<size_t>(n * kBlock)), block(static_cast<size_t>(kBlock * kBlock));
   for (int64_t begin = 0; begin < k; begin += kBlock) {
     const int64_t width = std::min(kBlock, k - begin);
@@ -131,10 +131,9 @@ void GptqFactor::solve_lower(Tensor& rows, Threads& threads) const {
 }
 
 // rows · U⁻¹: from the last column on.
-void GptqFactor::solve_upper(Tensor& rows, Threads& threads) const {
+void GptqFactor::solve_upper(Tensor& rows, Product& product, Threads& threads) const {
   const int64_t n = rows.size(0), k = rows.size(1);
   const float* const unit = factor_.f32();
-  Product product(threads);
   std::vector<float> known(static_cast<size_t>(n * kBlock)), block;
   for (int64_t end = k; end > 0;) {
     const int64_t begin = (end - 1) / kBlock * kBlock, width = end - begin, done = k - end;

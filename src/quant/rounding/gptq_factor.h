@@ -6,6 +6,8 @@
 
 namespace octet {
 
+class Product;
+
 struct GptqOptions {
   double damping = 0;  // share of H's mean diagonal that is added to the diagonal; 0: as few inputs ask for
   bool activation_order = true;
@@ -31,8 +33,8 @@ class GptqFactor {
 
  private:
   bool try_damping(const Tensor& sums, double damping, Threads& threads);
-  void solve_lower(Tensor& rows, Threads& threads) const;
-  void solve_upper(Tensor& rows, Threads& threads) const;
+  void solve_lower(Tensor& rows, Product& product, Threads& threads) const;
+  void solve_upper(Tensor& rows, Product& product, Threads& threads) const;
   double damping_ = 0;
   std::vector<int32_t> order_;
   std::vector<float> costs_;
