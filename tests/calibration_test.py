@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -102,6 +103,58 @@ class Calibration(ProgramTest):
                 self.assertLess(made["peak_memory_bytes"], 4_000_000_000 if ram == "4G" else int(ram[:-1]) * 1_000_000)
             outputs.append((self.folder / name / "model.safetensors").read_bytes())
         self.assertEqual(outputs[0], outputs[1])
+
+    @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
+    def test_a_dry_run_says_no_less_memory_than_the_run(self):
+        command = self.compress("--scheme", "W8A8", "--calibration-tokens", 3000, "--threads", 1)
+        dry = self.json_of(*command, "--dry-run")
+        said = octet(*command, "-o", self.folder / "out").stderr.decode()
+        run = float(re.search(r"at most ([0-9.]+) MB", said).group(1)) * 1e6
+        self.assertTrue(0.99 * run < dry["memory_bytes"] < 1.1 * run, (dry["memory_bytes"], run))
+
+    def test_a_report_without_a_text_of_its_own_says_what_it_is_measured_on(self):
+        done = octet(*self.compress("--scheme", "W8A8", "--algorithm", "mse", "--calibration-tokens", 300,
+                                    "-o", self.folder / "out", "--report", self.folder / "r.html"))
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("the last tenth of the calibration text", done.stderr.decode())
+
+    def test_a_contract_says_in_its_report_what_stays_wide(self):
+        page = self.folder / "r.html"
+        made = self.json_of(*self.compress("-o", self.folder / "out", "--scheme", "FP8_DYNAMIC", "--max-kl", "0.005",
+                                           "--algorithm", "rtn", "--report", page))
+        steps = json.loads((self.folder / "r.json").read_text())["steps"]
+        self.assertEqual(steps["contract"], "--max-kl 0.005")
+        ignored = json.loads((self.folder / "out" / "config.json").read_text())["quantization_config"]["ignore"]
+        self.assertEqual(sorted(steps["stay wide"].split(", ")), sorted(n for n in ignored if n != "lm_head"))
+        self.assertGreater(made["contract"]["wide_units"], 0)
+
+    def test_names_that_say_the_same_thing_twice_are_refused(self):
+        out = ("--scheme", "W8A8", "-o", self.folder / "out")
+        for names, word in (("gptq+adaround", "how numbers are rounded"), ("awq+smoothquant", "how inputs are smoothed"),
+                            ("smoothquant+", 'no algorithm ""')):
+            self.assertIn(word, self.fails(2, *self.compress(*out, "--algorithm", names)))
+        self.assertIn("a rule of its own", self.fails(2, *self.compress(*out, "--algorithm", "gptq", "--rounding", "stochastic")))
+
+    def test_a_cache_takes_nothing_from_the_default(self):
+        made = {}
+        for name, more in (("with", ("--kv-cache", "fp8")), ("without", ())):
+            self.succeeds(*self.compress("--scheme", "W8A8", "--calibration-tokens", 600, *more, "-o", self.folder / name))
+        text = octet("diff", self.folder / "with", self.folder / "without").stdout.decode()
+        self.assertIn("10 tensors differ", text)
+        self.assertEqual(text.count("only in the first"), 10)
+
+    def test_an_uncalibrated_run_says_that_it_removes_the_work_of_another(self):
+        out = self.folder / "out"
+        process = subprocess.Popen([OCTET, *map(str, self.compress("--scheme", "W8A8", "-o", out))],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        layer = out.with_suffix(".part") / "work" / "layer-00000.safetensors.sha256"
+        while not layer.exists() and process.poll() is None:
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+        done = octet("compress", self.model, "--scheme", "W8A8", "-o", out)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("work of an earlier run in", done.stderr.decode())
 
     def test_a_dry_run_predicts_the_calibration_too(self):
         plain = self.json_of("compress", self.model, "--scheme", "W8A8", "--dry-run")

@@ -178,6 +178,17 @@ class Interrupted(ProgramTest):
             self.assertIn("octet: went on with", done.stderr.decode())
             self.assertEqual(files_of(out), whole)
 
+    def test_interrupted_before_anything_is_finished_it_says_so(self):
+        out = self.folder / "out"
+        process = subprocess.Popen(self.command(out, "--calibration-tokens", "6000"), stderr=subprocess.PIPE,
+                                   stdout=subprocess.DEVNULL)
+        self.wait_for(process, out.with_suffix(".part"))
+        process.send_signal(signal.SIGINT)
+        text = process.communicate()[1].decode()
+        self.assertEqual(process.returncode, 130, text)
+        self.assertIn("nothing was finished yet, and nothing is left behind", text)
+        self.assertEqual([p.name for p in self.folder.iterdir()], ["stories.txt"])
+
     def wait_for(self, process, file):
         end = time.time() + 60
         while not file.exists() and process.poll() is None and time.time() < end:

@@ -65,6 +65,8 @@ class OutputDirectory {
   /// OUT.part, where the files are written.
   const std::filesystem::path& path() const { return part_; }
   const std::filesystem::path& target() const { return target_; }
+  /// Whether what a run before had finished in OUT.part/work was removed, as this one is not resumable.
+  bool removed_work() const { return removed_work_; }
   /// OUT.part/work, which commit() removes; empty where the run is not resumable.
   std::filesystem::path work() const;
 
@@ -75,12 +77,14 @@ class OutputDirectory {
   /// Removes the part directories of all objects that live; later commits throw. For the thread that handles Ctrl-C.
   /// Returns those that stay because work() holds parts that are finished: whole, with a file NAME.sha256 beside them.
   static std::vector<std::filesystem::path> remove_all_pending();
+  /// Whether any of them lives.
+  static bool any_pending();
 
  private:
   void lock_part();
   static bool abandon(const std::filesystem::path& part);
   std::filesystem::path target_, part_;
-  bool force_, resumable_, pending_ = false;
+  bool force_, resumable_, pending_ = false, removed_work_ = false;
   int lock_ = -1;
 };
 

@@ -100,7 +100,8 @@ bool has_finished_parts(const fs::path& directory) {
 void check_replaceable(const fs::path& path) {
   if (!fs::exists(fs::symlink_status(path))) return;
   if (!is_model_directory(path))
-    fail("{}: is not a model directory and is not replaced; remove it yourself", shown(path));
+    fail("{}: exists, is not a model directory and is not replaced; give another name, or remove it yourself",
+         shown(path));
   if (fs::is_symlink(path)) fail("{}: is a symbolic link and is not replaced; remove it yourself", shown(path));
 }
 
@@ -109,8 +110,8 @@ OutputDirectory::OutputDirectory(const fs::path& target, bool force, bool resuma
   part_ = target_;
   part_ += ".part";
   if (fs::exists(fs::symlink_status(target_))) {
+    if (force || !is_model_directory(target_)) check_replaceable(target_);
     if (!force) fail("{}: exists already; give another name, or --force to replace it", shown(target_));
-    check_replaceable(target_);
   }
   if (target_.has_parent_path()) {
     std::error_code error;
@@ -142,6 +143,7 @@ void OutputDirectory::lock_part() {
     close(std::exchange(lock_, -1));
     fail("{}: another run of octet is writing there; wait for it, or give another name", shown(part_));
   }
+  removed_work_ = !resumable_ && has_finished_parts(part_ / kWork);
   for (const auto& entry : fs::directory_iterator(part_)) {
     const bool kept = entry.path().filename() == kLock || (resumable_ && entry.path().filename() == kWork);
     if (!kept) fs::remove_all(entry.path());
@@ -201,6 +203,11 @@ void OutputDirectory::commit() {
   unlink((target_ / kLock).c_str());
   if (replace) remove_stubbornly(part_);  // the one before
   sync_path(target_.has_parent_path() ? target_.parent_path() : ".");
+}
+
+bool OutputDirectory::any_pending() {
+  std::lock_guard lock(pending_mutex);
+  return !pending_parts().empty();
 }
 
 std::vector<fs::path> OutputDirectory::remove_all_pending() {

@@ -37,7 +37,8 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
   if (!options.calibration) return {};
   if (!used) {
     print_notice(
-        fmt::format("octet: rounding to nearest for {} fixes no ranges beforehand: the calibration text is not used",
+        fmt::format("octet: --algorithm rtn watches nothing and {} fixes no ranges beforehand: the calibration text is "
+                    "not used",
                     options.scheme->name));
     return {};
   }
@@ -102,6 +103,11 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
     texts = texts_of(given);
   else if (!given.calibration.empty())
     texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
+  if (reports && given.validation.empty()) {
+    print_notice(
+        "octet: the report is measured on the last tenth of the calibration text, which is not calibrated on "
+        "then; --validation FILE names another");
+  }
   CompressReport report;
   const auto watch = [&](const WorkPlace& work) {
     return calibrate_for(given, checkpoint, plan, options, texts.calibration, work, report, threads);
@@ -204,7 +210,8 @@ Run add_compress(CLI::App& app) {
   app.add_option("--max-size", o.max_size, "a contract: of the directory's files, e.g. 700M")->type_name("BYTES");
   app.add_option("--max-latency", o.max_latency, "a contract: of one decoded token here, e.g. 20ms")->type_name("TIME");
   app.add_option("--validation", o.validation,
-                 "the text that a contract is verified on; else the last tenth of the calibration text")
+                 "the text that a contract is verified on and a report measured on; else the last tenth of the "
+                 "calibration text, which is not calibrated on then")
       ->type_name("FILE");
   app.add_option("--ram", o.ram, "memory that may be taken at most, e.g. 4G; activations go to a file where they must")
       ->type_name("BYTES");
@@ -215,7 +222,7 @@ Run add_compress(CLI::App& app) {
   app.add_option("--report", o.report,
                  "write a page with what was done and what it cost, and its numbers as JSON beside it")
       ->type_name("FILE.html");
-  app.add_option("--context", o.context, "tokens of a calibration sequence")
+  app.add_option("--context", o.context, "tokens of a calibration sequence, at most the model's positions")
       ->type_name("N")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
       ->capture_default_str();
@@ -233,7 +240,10 @@ Run add_compress(CLI::App& app) {
   app.add_option("--rounding", o.rounding, "how codes are rounded")
       ->check(CLI::IsMember({"half_even", "half_away", "toward_zero", "stochastic"}))
       ->capture_default_str();
-  app.add_option("--seed", o.seed, "of stochastic rounding")->type_name("N")->capture_default_str();
+  app.add_option("--seed", o.seed, "of stochastic rounding")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_flag("--narrow-range", o.narrow_range, "INT8 codes from -127 instead of -128");
   app.add_flag("--strict", o.strict, "layers that other programs refuse are an error, not a warning");
   app.add_flag("--force", o.force, "replace the output if it is there");

@@ -22,9 +22,13 @@ namespace {
 // What the options say, or the best that is known where a calibration text is given and nothing said.
 Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
   const bool matched = o.match != "octet" || o.rounding != "half_even";
-  const bool best = !o.calibration.empty() && !matched && o.kv_cache != "fp8";
+  const bool best = !o.calibration.empty() && !matched;
   Pipeline pipeline = pipeline_named(o.algorithm.empty() ? (best ? "default" : "rtn") : o.algorithm, scheme);
   if (!o.observer.empty()) pipeline.weights = pipeline.inputs = &observer_named(o.observer);
+  if (pipeline.rounding != RoundingAlgorithm::nearest && o.rounding != "half_even") {
+    throw UsageError(fmt::format("--rounding {}: --algorithm {} rounds by a rule of its own; leave one of them out",
+                                 o.rounding, o.algorithm));
+  }
   return pipeline;
 }
 

@@ -51,8 +51,10 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
 }  // namespace
 
 Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                   const CompressOptions& options, int64_t rows, Threads& threads) {
-  const MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
+                   const CompressOptions& options, int64_t rows, Threads& threads, int64_t yet_to_come) {
+  MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
+  walk.in_memory += yet_to_come;
+  walk.spilled += yet_to_come;
   const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
   Prediction prediction;
   prediction.held = held_within(given.ram, walk, report, 0, options.activation_bytes);
@@ -66,10 +68,10 @@ int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, cons
               const CompressOptions& options, int64_t rows, Threads& threads) {
   const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads);
   if (rows > 0 && rows < kFewTokens) {
-    print_notice(
-        fmt::format("octet: warning: the calibration text has only {} tokens: what is fitted to so few may fail "
-                    "on others; give some thousands",
-                    rows));
+    print_notice(fmt::format(
+        "octet: warning: only {} token{} of the calibration text {} used: what is fitted to so few may fail "
+        "on others; give some thousands",
+        rows, rows == 1 ? "" : "s", rows == 1 ? "is" : "are"));
   }
   print_notice(fmt::format("octet: predicted: {} of memory{}, about {}", at_most(prediction.peak),
                            prediction.held > 0 ? "" : ", activations in a file", human_seconds(prediction.seconds)));
@@ -81,9 +83,9 @@ int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpo
                        const CompressOptions& options, int64_t rows, int64_t schemes, Threads& threads) {
   if (rows < kFewTokens) {
     print_notice(
-        fmt::format("octet: warning: the validation text has only {} tokens: what holds on so few may not hold on "
+        fmt::format("octet: warning: the validation text has only {} token{}: what holds on so few may not hold on "
                     "others; give some thousands",
-                    rows));
+                    rows, rows == 1 ? "" : "s"));
   }
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
   const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());

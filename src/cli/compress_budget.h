@@ -10,10 +10,10 @@ struct Prediction {
   int64_t held = 0;  // of activations that may stand in memory
   double seconds = 0;
 };
-/// With `rows` tokens of calibration (0: with none), and of the report. Throws UsageError naming the smallest budget
-/// where --ram cannot be kept.
+/// With `rows` tokens of calibration (0: with none), and of the report; `yet_to_come`: bytes that a dry run does not
+/// take, but the run will have taken. Throws UsageError naming the smallest budget where --ram cannot be kept.
 Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                   const CompressOptions& options, int64_t rows, Threads& threads);
+                   const CompressOptions& options, int64_t rows, Threads& threads, int64_t yet_to_come = 0);
 
 /// Prints a prediction before the start. Returns how many bytes of activations may be held in memory.
 int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,

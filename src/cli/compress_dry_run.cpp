@@ -14,14 +14,25 @@
 namespace octet::cli {
 namespace {
 
-// The tokens that would be calibrated on: those of the text, as they would be cut.
-int64_t calibration_rows(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                         const CompressOptions& options) {
-  if (!uses_calibration(options)) return 0;
-  const std::string text = given.report.empty() ? calibration_text(read_text(given.calibration), given.calibration)
-                                                : texts_of(given).calibration;
-  return sequences_of(checkpoint, plan.model, {given.calibration, options.context, options.calibration_tokens}, text)
-      .rows();
+// What would be calibrated on, which stands in memory while it is.
+struct CalibrationText {
+  Texts texts;
+  Sequences sequences;
+  int64_t rows() const { return sequences.begins.empty() ? 0 : sequences.rows(); }
+};
+
+CalibrationText text_to_calibrate_on(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
+                                     const CompressOptions& options) {
+  CalibrationText result;
+  if (!uses_calibration(options)) return result;
+  if (given.report.empty())
+    result.texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
+  else
+    result.texts = texts_of(given);
+  result.sequences =
+      sequences_of(checkpoint, plan.model, {given.calibration, options.context, options.calibration_tokens},
+                   result.texts.calibration);
+  return result;
 }
 
 std::string algorithm_text(const CompressArguments& given, const CompressOptions& options) {
@@ -78,8 +89,10 @@ Json json_of(const Plan& plan, const CompressOptions& options) {
 int dry_run(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
             const CompressOptions& options, const Common& common) {
   Threads threads(common.threads);
-  const int64_t rows = calibration_rows(given, checkpoint, plan, options);
-  const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads);
+  const CalibrationText text = text_to_calibrate_on(given, checkpoint, plan, options);
+  const int64_t rows = text.rows();
+  constexpr int64_t kOutput = int64_t{3} << 19;  // what hashes the model, and shows how far it is
+  const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads, kOutput);
   const std::string algorithm = algorithm_text(given, options);
   if (!common.json) {
     print_plan(plan, algorithm, prediction);

@@ -39,7 +39,10 @@ Json compress_report_json(const CompressReport& r) {
       {"smoothing", Json::array()},
       {"candidates", Json::array()},
       {"worst_tokens", Json::array()}};
-  for (const CompressReport::Step& step : r.steps) json["steps"][step.kind] = step.what;
+  for (const CompressReport::Step& step : r.steps) {
+    Json& of_kind = json["steps"][step.kind];
+    of_kind = of_kind.is_null() ? step.what : of_kind.get<std::string>() + " " + step.what;
+  }
   for (const CompressReport::LayerKind& kind : r.layers) {
     json["layer_kinds"].push_back({{"name", kind.name},
                                    {"count", kind.count},

@@ -10,6 +10,7 @@
 #include "compress/estimate.h"
 #include "compress/modules.h"
 #include "compress/plan.h"
+#include "models/architectures.h"
 
 namespace octet::cli {
 namespace {
@@ -38,6 +39,16 @@ uint64_t held_bytes() {
   return anonymous_bytes();
 }
 
+// Those that a contract left as they were.
+void describe_wide_layers(const Plan& plan, CompressReport& report) {
+  std::string names;
+  for (const std::string& name : linear_modules(plan.model)) {
+    const auto same = [&](const ModulePlan& module) { return module.name == name && module.to; };
+    if (std::none_of(plan.modules.begin(), plan.modules.end(), same)) names += (names.empty() ? "" : ", ") + name;
+  }
+  report.steps.push_back({"stay wide", names.empty() ? "no linear layer" : names});
+}
+
 // What became of which layers, by what.
 void describe(const CompressArguments& given, const CompressOptions& asked, CompressReport& report) {
   for (const char* const kind : {"transform", "range", "rounding", "correction"}) {
@@ -47,6 +58,12 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
   if (asked.calibration && !asked.pipeline.plain()) {
     report.steps.push_back({"calibration", fmt::format("{}, up to {} tokens in runs of {}", given.calibration,
                                                        asked.calibration_tokens, asked.context)});
+  }
+  for (const auto& [option, bound] : {std::pair{"--max-ppl-increase", given.max_ppl_increase},
+                                      {"--max-kl", given.max_kl},
+                                      {"--max-size", given.max_size},
+                                      {"--max-latency", given.max_latency}}) {
+    if (!bound.empty()) report.steps.push_back({"contract", fmt::format("{} {}", option, bound)});
   }
   const Checkpoint before = Checkpoint::open(asked.model), after = Checkpoint::open(asked.output);
   CompressOptions options = asked;
@@ -71,6 +88,7 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
     ++kind.count;
   }
   for (auto& [key, kind] : kinds) report.layers.push_back(std::move(kind));
+  if (!report.candidates.empty()) describe_wide_layers(plan, report);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -36,8 +37,13 @@ void on_bus_error(int) {
   for (;;) ::pause();
 }
 
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  return path != directory && path.string().starts_with(directory.string() + "/");
+}
+
 void tell_of_kept_work(const std::vector<std::filesystem::path>& kept) {
   for (const std::filesystem::path& part : kept) {
+    if (std::any_of(kept.begin(), kept.end(), [&](const auto& other) { return lies_in(part, other); })) continue;
     print_notice(fmt::format("octet: interrupted: what is finished stands in {}; the same command goes on with it",
                              printable(part.string())));
   }
@@ -47,7 +53,11 @@ void wait_for_the_end(sigset_t set) {
   int number = 0;
   while (sigwait(&set, &number) != 0 || (!file_was_cut && DeferredEnd::defer(number))) continue;
   Progress::clear_shown();
-  if (!file_was_cut) tell_of_kept_work(OutputDirectory::remove_all_pending());
+  if (!file_was_cut && OutputDirectory::any_pending()) {
+    const std::vector<std::filesystem::path> kept = OutputDirectory::remove_all_pending();
+    if (kept.empty()) print_notice("octet: interrupted: nothing was finished yet, and nothing is left behind");
+    tell_of_kept_work(kept);
+  }
   if (file_was_cut) {
     try {
       tell_of_the_cut();

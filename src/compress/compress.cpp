@@ -42,6 +42,10 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
   CompressResult result{.bytes_before = plan.bytes_before, .bytes_after = plan.bytes_after};
   const bool resumable = !options.pipeline.plain();
   OutputDirectory output(options.output, options.force, resumable);
+  if (output.removed_work()) {
+    result.notices.push_back(fmt::format("the work of an earlier run in {} was of no use to this one and is removed",
+                                         printable(output.path().string())));
+  }
   InputHashes input_hashes(checkpoint, options);
   WorkPlace work{resumable ? output.work() : output.path(), ""};
   FileHashes hashes;

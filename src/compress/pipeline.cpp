@@ -25,22 +25,30 @@ void add_rotation(Pipeline& p) {
   p.smooth.attention = p.smooth.mlp = false;
 }
 
+// Of two names that say the same thing differently one would be dropped.
+void refuse_both(bool given, std::string_view what, std::string_view name) {
+  if (!given) return;
+  throw UsageError(fmt::format("--algorithm: {} and another name both say {}; give one of them", name, what));
+}
+
 void add(Pipeline& p, std::string_view name) {
   if (name == "mse")
     p.weights = &observer_named("importance_mse");
-  else if (name == "smoothquant" || name == "awq")
+  else if (name == "smoothquant" || name == "awq") {
+    refuse_both(p.smoothing && p.smooth == SmoothingPlaces(), "how inputs are smoothed", name);
     p.smoothing = &smoothing_named(name), p.smooth = {};
-  else if (name == "rotation")
+  } else if (name == "rotation")
     add_rotation(p);
   else if (name == "bias")
     p.bias_correction = true;
   else if (name == "gptq" || name == "adaround") {
+    refuse_both(p.rounding != RoundingAlgorithm::nearest, "how numbers are rounded", name);
     p.rounding = name == "gptq" ? RoundingAlgorithm::gptq : RoundingAlgorithm::learned;
     p.weights = &observer_named("importance_mse");
   } else {
     std::string names;
     for (const AlgorithmRow& row : kAlgorithms) names += (names.empty() ? "" : ", ") + std::string(row.name);
-    throw UsageError(fmt::format("there is no algorithm {}; there are {}, and several joined by +", name, names));
+    throw UsageError(fmt::format("there is no algorithm \"{}\"; there are {}, and several joined by +", name, names));
   }
 }
 

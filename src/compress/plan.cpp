@@ -272,6 +272,10 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   }
   warn_of_more_layers(checkpoint, printable(where), plan);
   assign_groups(options, plan);
+  const auto has_bias = [&](const ModulePlan& m) { return m.to && checkpoint.has(m.name + ".bias"); };
+  if (options.pipeline.bias_correction && std::none_of(plan.modules.begin(), plan.modules.end(), has_bias)) {
+    plan.warnings.emplace_back("no layer that is compressed has a bias: there is none to correct");
+  }
   check_something_is_made(options, plan);
   if (plan.output) {
     plan.output->kv_cache = plan.input ? plan.input->kv_cache : std::nullopt;

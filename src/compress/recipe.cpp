@@ -77,7 +77,12 @@ class RecipeReader {
   explicit RecipeReader(const std::string& where) : where_(where) {}
 
   Recipe read(const Json& document) {
-    if (!document.is_object() || document.empty()) fail("{}: a recipe is a list of modifiers by name", where_);
+    if (!document.is_object() || document.empty()) {
+      fail(
+          "{}: a recipe is a mapping from modifiers' names to their fields, such as QuantizationModifier: {{scheme: "
+          "W8A8}}",
+          where_);
+    }
     for (const auto& [key, value] : document.items()) read_entry(key, value);
     if (recipe_.schemes.groups.empty() && recipe_.kv_cache_fp8) {
       fail("{}: kv_cache_scheme alone: Octet stores a cache's scales beside compressed layers; give a scheme too",

@@ -113,7 +113,7 @@ TEST(Recipes, AreRefusedWhereTheySayWhatIsNotKnown) {
                {"config_groups.g.weights.symmetric", "zero points"});
   expect_error([] { recipe_of("QuantizationModifier: {kv_cache_scheme: {num_bits: 8, type: float}}"); },
                {"kv_cache_scheme alone"});
-  expect_error([] { recipe_of("[1, 2]"); }, {"a list of modifiers by name"});
+  expect_error([] { recipe_of("[1, 2]"); }, {"a mapping from modifiers' names"});
 }
 
 TEST(Recipes, LeaveNoLayerToTwoSchemes) {
@@ -140,6 +140,23 @@ TEST(Recipes, NamesThatMatchNothingAreAnsweredWithCloseOnes) {
   check_names(schemes, modules, "r.yaml");
   schemes = recipe_of("QuantizationModifier: {scheme: W8A8, ignore: [lm_haed]}").schemes;
   expect_error([&] { check_names(schemes, modules, "r.yaml"); }, {"lm_haed", "lm_head"});
+  schemes = recipe_of("QuantizationModifier: {scheme: W8A8, targets: 're:.*upp_proj$'}").schemes;
+  expect_error([&] { check_names(schemes, modules, "r.yaml"); }, {"close to it are model.layers.0.mlp.up_proj"});
+}
+
+TEST(Recipes, NoLayerBelongsToTwoGroups) {
+  const std::vector<std::string> modules{"model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"};
+  const auto schemes_of = [](const std::string& a, const std::string& b) {
+    const std::string weights = "weights: {num_bits: 8, type: int, strategy: channel}";
+    return recipe_of("QuantizationModifier: {config_groups: {a: {targets: [" + a + "], " + weights +
+                     "}, b: {targets: [" + b + "], " + weights + "}}}")
+        .schemes;
+  };
+  expect_error(
+      [&] { check_names(schemes_of("'re:.*self_attn.*'", "'re:.*up_proj', 're:.*q_proj'"), modules, "r.yaml"); },
+      {"r.yaml: two groups name model.layers.0.self_attn.q_proj"});
+  check_names(schemes_of("Linear", "'re:.*q_proj'"), modules, "r.yaml");  // the pattern goes before the class
+  check_names(schemes_of("'re:.*proj'", "model.layers.0.mlp.up_proj"), modules, "r.yaml");
 }
 
 }  // namespace

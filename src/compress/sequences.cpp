@@ -67,7 +67,7 @@ std::string calibration_text(std::string raw, const std::string& file) {
 Sequences sequences_of(const DecoderConfig& config, const std::filesystem::path& model, int64_t context,
                        std::span<const int32_t> tokens) {
   const int32_t first = first_token(config, model.string());
-  const auto length = static_cast<size_t>(context - 1);
+  const auto length = static_cast<size_t>(std::max<int64_t>(1, std::min(context, config.max_positions) - 1));
   Sequences sequences;
   for (size_t begin = 0; begin < tokens.size(); begin += length) {
     const auto run = tokens.subspan(begin, std::min(length, tokens.size() - begin));

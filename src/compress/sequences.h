@@ -8,8 +8,8 @@
 
 namespace octet {
 
-/// A text as calibration feeds it to a model: runs of context - 1 tokens behind the first token, laid end to end;
-/// sequence i stands at rows begins[i] … begins[i+1]-1.
+/// A text as calibration feeds it to a model: runs of context - 1 tokens, within the model's positions, behind the
+/// first token, laid end to end; sequence i stands at rows begins[i] … begins[i+1]-1.
 struct Sequences {
   std::vector<int32_t> tokens;
   std::vector<int64_t> begins;
