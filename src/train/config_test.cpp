@@ -81,7 +81,7 @@ TEST(TrainConfig, AlgorithmsThatStandAloneSaySo) {
   const std::string recipe = "precision: qat:W8A8\nsteps: 1\nquantization: {algorithm: ";
   refuses(recipe + "default+rtn}\n", {"quantization: algorithm default+rtn: default stands alone"});
   refuses(recipe + "gptq+rtn}\n", {"rtn stands alone"});
-  refuses(recipe + "best}\n", {"there is no algorithm best"});
+  refuses(recipe + "best}\n", {"there is no algorithm \"best\""});
   EXPECT_EQ(parse(kLeast + recipe + "rtn}\n").algorithm, "rtn");
 }
 
