@@ -160,7 +160,7 @@ int64_t making(const Sizes& s, const Pipeline& p) {
     if (has_hessians(p)) left -= 4 * g.k * g.k;
     coded += g.together + numbers;
   }
-  return most;
+  return most + reused_while_made(s.hidden * std::max(s.intermediate, s.attention));
 }
 
 // What is taken now, and by threads at any time.

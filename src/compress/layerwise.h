@@ -15,6 +15,10 @@ constexpr int64_t kBatchTokens = 1024;  // that go through a layer at once
 constexpr int64_t reused_bytes(int64_t rows, int64_t hidden, int64_t intermediate) {
   return 4 * rows * (4 * hidden + 2 * intermediate);
 }
+/// The same of matrices while a layer is made, which are tried again and again; large ones are not worth it.
+inline int64_t reused_while_made(int64_t largest) {
+  return std::min(int64_t{16} << 20, 8 * largest);
+}
 
 /// Runs a layer over all rows of `x` [M,D] into `y` (it may be x).
 void advance(Context& ctx, const DecoderConfig& config, const DecoderLayer& layer, const Sequences& sequences,

@@ -203,7 +203,9 @@ class Walk {
     const std::map<std::string, double> carried =
         options_.watch_noise ? carried_into(layer, i, x) : std::map<std::string, double>();
     for (const std::string_view name : kLayerLinears) linear_of(layer, name) = Weight();
-    StorageReuse::limit(0);
+    const DecoderConfig& c = plan_.model;
+    const int64_t largest = c.hidden * std::max(c.intermediate, c.heads * c.head_dim);
+    StorageReuse::limit(static_cast<size_t>(reused_while_made(largest)));
     LayerMaker maker(source, keeper, plan_, options_, threads_);
     MadeLayer made = maker.make();
     reuse_activations();

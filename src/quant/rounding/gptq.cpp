@@ -13,6 +13,7 @@ namespace octet {
 namespace {
 
 constexpr int64_t kBlock = 128;  // columns whose errors reach each other at once
+constexpr int64_t kRowsTogether = 4;
 // A short row gains much by the luck of its scale, a long one little.
 constexpr int64_t kTrialNumbers = 8192, kFewestTrials = 2, kMostTrials = 64;
 constexpr int64_t kFineTrials = 32;  // more than so many go by half steps
@@ -42,7 +43,9 @@ class GptqRounding {
       const int64_t begin = (end - 1) / kBlock * kBlock;
       carry_into(begin, end);
       threads_.for_range(n_, 8, [&](int64_t first, int64_t last) {
-        for (int64_t row = first; row < last; ++row) round_row(row, begin, end);
+        for (int64_t row = first; row < last; row += kRowsTogether) {
+          round_rows(row, std::min(row + kRowsTogether, last), begin, end);
+        }
       });
       end = begin;
     }
@@ -59,23 +62,31 @@ class GptqRounding {
                       kBlock);
   }
 
-  void round_row(int64_t row, int64_t begin, int64_t end) {
+  // Rows do not wait for each other, but each of a row's columns for the one before.
+  void round_rows(int64_t first, int64_t last, int64_t begin, int64_t end) {
+    double sums[kRowsTogether] = {};
+    for (int64_t i = end - 1; i >= begin; --i) {
+      for (int64_t row = first; row < last; ++row) sums[row - first] += round_number(row, i, begin);
+    }
+    for (int64_t row = first; row_errors_ && row < last; ++row) {
+      (*row_errors_)[static_cast<size_t>(row)] += sums[row - first];
+    }
+  }
+
+  // Returns what it costs.
+  double round_number(int64_t row, int64_t i, int64_t begin) {
     float* errors = errors_.data() + row * k_;
     float* carried = carried_.data() + row * kBlock;
-    double sum = 0;
-    for (int64_t i = end - 1; i >= begin; --i) {
-      const int64_t column = factor_.order()[static_cast<size_t>(i)];
-      const float weight = number_at(w_, row * k_ + column), scale = scale_at(row, column);
-      const float target = weight + carried[i - begin];
-      const uint8_t code = code_.encode(target / scale);
-      codes_[row * k_ + column] = static_cast<std::byte>(code);
-      errors[i] = weight - code_.decode(code) * scale;
-      const double missed = static_cast<double>(target) - code_.decode(code) * scale;
-      sum += missed * missed * factor_.costs()[static_cast<size_t>(i)];
-      const float* below = factor_.unit_factor().f32() + i * k_ + begin;
-      for (int64_t j = 0; j < i - begin; ++j) carried[j] += errors[i] * below[j];
-    }
-    if (row_errors_) (*row_errors_)[static_cast<size_t>(row)] += sum;
+    const int64_t column = factor_.order()[static_cast<size_t>(i)];
+    const float weight = number_at(w_, row * k_ + column), scale = scale_at(row, column);
+    const float target = weight + carried[i - begin];
+    const uint8_t code = code_.encode(target / scale);
+    codes_[row * k_ + column] = static_cast<std::byte>(code);
+    errors[i] = weight - code_.decode(code) * scale;
+    const float* below = factor_.unit_factor().f32() + i * k_ + begin;
+    for (int64_t j = 0; j < i - begin; ++j) carried[j] += errors[i] * below[j];
+    const double missed = static_cast<double>(target) - code_.decode(code) * scale;
+    return missed * missed * factor_.costs()[static_cast<size_t>(i)];
   }
 
   float scale_at(int64_t row, int64_t column) const {
