@@ -30,6 +30,7 @@ int how_named(const ConfigGroup& group, const std::string& module) {
 void check_overlap(const QuantizationConfig& schemes, const std::vector<std::string>& modules,
                    const std::string& where) {
   for (const std::string& module : modules) {
+    if (!schemes.group_of(module)) continue;  // it is ignored
     int most = 0, groups = 0;
     for (const ConfigGroup& group : schemes.groups) {
       const int how = how_named(group, module);
@@ -49,7 +50,8 @@ void check_overlap(const QuantizationConfig& schemes, const std::vector<std::str
 std::string close_names(const std::string& name, std::vector<std::string> modules) {
   // What a pattern leaves open is not missed: the letters behind its last wildcard meet the ends of names.
   const bool is_pattern = name.starts_with("re:");
-  std::string wanted = is_pattern ? name.substr(name.find_last_of("*+") + 1) : name;
+  std::string wanted = is_pattern ? name.substr(name.find_last_of("*+:") + 1) : name;
+  if (is_pattern && wanted.empty()) wanted = name.substr(3);
   std::erase_if(wanted, [&](char c) { return is_pattern && std::strchr("^$\\()[]|?", c); });
   const auto distance = [&](std::string_view module) {
     return edit_distance(

@@ -155,6 +155,9 @@ TEST(Recipes, NoLayerBelongsToTwoGroups) {
   expect_error(
       [&] { check_names(schemes_of("'re:.*self_attn.*'", "'re:.*up_proj', 're:.*q_proj'"), modules, "r.yaml"); },
       {"r.yaml: two groups name model.layers.0.self_attn.q_proj"});
+  QuantizationConfig ignored = schemes_of("'re:.*q_proj'", "'re:.*attn.*', 're:.*up_proj'");
+  ignored.ignore.emplace_back(modules[0]);
+  check_names(ignored, modules, "r.yaml");
   check_names(schemes_of("Linear", "'re:.*q_proj'"), modules, "r.yaml");  // the pattern goes before the class
   check_names(schemes_of("'re:.*proj'", "model.layers.0.mlp.up_proj"), modules, "r.yaml");
 }
