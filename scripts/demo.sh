@@ -19,8 +19,8 @@ out=${OUT:-build/demo}
 [[ -z $calibration || -r $calibration ]] || { echo "CALIBRATION=$calibration: cannot be read; give a file of text to calibrate on" >&2; exit 1; }
 
 bold() { [[ -t 1 && -z ${NO_COLOR:-} ]] && printf '\n\033[1m%s\033[0m\n' "$1" || printf '\n%s\n' "$1"; }
-# The last number under a key: objects of a baseline come first.
-field() { grep -o "\"$1\":[^,}]*" "$2" | tail -n 1 | cut -d: -f2; }
+# The last number under a key: objects of a baseline come first; lists are of runs.
+field() { grep -oE "\"$1\":[-+.0-9e]+" "$2" | tail -n 1 | cut -d: -f2; }
 size() { awk -v b="$1" 'BEGIN { split("B kB MB GB TB", u); i = 1; while (b >= 999.5 && i < 5) { b /= 1000; i++ } printf "%.3g %s", b, u[i] }'; }
 
 row() {  # name, eval's JSON, bench's JSON

@@ -71,6 +71,8 @@ class StoriesModel(ProgramTest):
         self.assertEqual(sorted(rows), ["FP8_DYNAMIC", "W8A8", "original"])
         for scheme in ("W8A8", "FP8_DYNAMIC"):
             self.assertLess(float(rows[scheme][3]), 1.01 * float(rows["original"][3]), rows)
+            self.assertTrue(0 < float(rows[scheme][4]) < 0.01, rows)  # KL divergence
+        self.assertNotIn("invalid", done.stderr)
         missing = demo(MODEL="nowhere")
         self.assertEqual((missing.returncode, missing.stdout), (1, ""))
         self.assertIn("there is no config.json", missing.stderr)
