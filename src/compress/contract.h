@@ -16,7 +16,7 @@ struct Contract {
   std::optional<double> max_perplexity_increase;  // a share; the upper end of the paired 95 % interval
   std::optional<double> max_kl;                   // nats a token
   std::optional<int64_t> max_bytes;               // of the directory's files
-  std::optional<double> max_latency;              // seconds a decoded token here
+  std::optional<double> max_latency;              // seconds a decoded token here, in the slowest of some runs
   bool empty() const { return !max_perplexity_increase && !max_kl && !max_bytes && !max_latency; }
   bool about_quality() const { return max_perplexity_increase || max_kl; }
   bool about_cost() const { return max_bytes || max_latency; }

@@ -16,7 +16,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double median_seconds(int repeat, const std::function<void()>& prepare, const std::function<void()>& work) {
+struct RunSeconds {
+  double median = 0, slowest = 0;
+};
+
+RunSeconds time_runs(int repeat, const std::function<void()>& prepare, const std::function<void()>& work) {
   std::vector<double> seconds;
   for (int i = 0; i <= repeat; ++i) {
     prepare();
@@ -26,7 +30,8 @@ double median_seconds(int repeat, const std::function<void()>& prepare, const st
   }
   std::sort(seconds.begin(), seconds.end());
   const size_t middle = seconds.size() / 2;
-  return seconds.size() % 2 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+  const double median = seconds.size() % 2 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+  return {median, seconds.back()};
 }
 
 // Any token does for timing, so a model that names none to begin with is timed too.
@@ -81,10 +86,10 @@ Speed measure_speed(Context& ctx, const Decoder& decoder, const SpeedOptions& op
   if (options.prefill > 0) {
     const auto tokens = some_tokens(decoder.config, options.prefill);
     KvCache cache = decoder.make_cache(format, options.prefill);
-    const double seconds = median_seconds(
+    const RunSeconds seconds = time_runs(
         options.repeat, [&] { cache.set_length(0); },
         [&] { decoder.logits(ctx, prefill(ctx, decoder, cache, tokens)); });
-    speed.prefill_tokens_per_second = static_cast<double>(options.prefill) / seconds;
+    speed.prefill_tokens_per_second = static_cast<double>(options.prefill) / seconds.median;
   }
   if (options.decode > 0) {
     std::vector<KvCache> caches;
@@ -97,9 +102,11 @@ Speed measure_speed(Context& ctx, const Decoder& decoder, const SpeedOptions& op
       for (KvCache& cache : caches) cache.set_length(options.depth);
       last.assign(static_cast<size_t>(options.batch), first_token(decoder.config));
     };
-    const double seconds =
-        median_seconds(options.repeat, rewind, [&] { decode_steps(ctx, decoder, caches, last, options.decode); });
-    speed.decode_tokens_per_second = static_cast<double>(options.decode * options.batch) / seconds;
+    const RunSeconds seconds =
+        time_runs(options.repeat, rewind, [&] { decode_steps(ctx, decoder, caches, last, options.decode); });
+    const auto decoded = static_cast<double>(options.decode * options.batch);
+    speed.decode_tokens_per_second = decoded / seconds.median;
+    speed.slowest_decode_tokens_per_second = decoded / seconds.slowest;
   }
   return speed;
 }

@@ -17,6 +17,7 @@ struct SpeedOptions {
 /// Medians of the timed runs.
 struct Speed {
   double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
+  double slowest_decode_tokens_per_second = 0;  // of the slowest run
   double first_token_seconds = 0;  // of the first token after loading, once, before anything is warm
 };
 
