@@ -1,7 +1,5 @@
 #include "compress/contract.h"
 
-#include <charconv>
-
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/output.h"
@@ -23,17 +21,6 @@ constexpr int64_t kHeldRows = int64_t{64} << 20;  // bytes of rows that stand in
 constexpr int64_t kDecodedTokens = 32;
 constexpr int kDecodedRuns = 5;
 constexpr size_t kTriesBetween = 12;
-
-// The number at the beginning of a text, and what follows it.
-std::pair<double, std::string_view> number_and_unit(const std::string& text, const char* option) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || !std::isfinite(number)) {
-    throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
-  }
-  if (number < 0) throw UsageError(fmt::format("{} {}: is negative; give 0 or more", option, printable(text, 40)));
-  return {number, std::string_view(end, static_cast<size_t>(text.data() + text.size() - end))};
-}
 
 // A latency is that of a model that runs, which reuses its activations' memory.
 struct Reuse {
@@ -140,23 +127,11 @@ class Search {
     if (result_.candidates[result_.chosen].holds) return;
     double least = std::numeric_limits<double>::infinity();
     for (size_t i = 0; i < result_.candidates.size(); ++i) {
-      const double miss = miss_of(result_.candidates[i]);
+      const double miss = times_over(task_.contract, result_.candidates[i]);
       if (!(miss < least)) continue;
       least = miss;
       result_.chosen = i;
     }
-  }
-
-  // How many times over a limit, at worst.
-  double miss_of(const Candidate& c) const {
-    const Contract& contract = task_.contract;
-    double worst = 0;
-    const auto look = [&](double value, double limit) { worst = std::max(worst, value / std::max(limit, 1e-12)); };
-    if (contract.max_perplexity_increase) look(c.comparison.ratio_high - 1, *contract.max_perplexity_increase);
-    if (contract.max_kl) look(c.comparison.mean_kl, *contract.max_kl);
-    if (contract.max_bytes) look(static_cast<double>(c.bytes), static_cast<double>(*contract.max_bytes));
-    if (contract.max_latency) look(c.latency, *contract.max_latency);
-    return worst;
   }
 
   CompressOptions options_of(size_t kept) const {
@@ -196,7 +171,9 @@ class Search {
     candidate.bytes = bytes_of_directory(options.output);
     candidate.comparison = compare_with_baseline(options);
     if (task_.contract.max_latency) candidate.latency = latency_of(options.output);
-    judge(candidate);
+    candidate.miss = miss_of(task_.contract, candidate);
+    candidate.holds = candidate.miss.empty();
+    candidate.keeps_quality = keeps_quality(task_.contract, candidate);
     const std::string latency = task_.contract.max_latency ? ", a token takes " + human_seconds(candidate.latency) : "";
     task_.tell(fmt::format(
         "{} of {} units stay wide: {} of files, perplexity {:+.3f} % (at most {:+.3f} %), KL divergence {:.2e}{}: {}",
@@ -240,29 +217,6 @@ class Search {
     return 1 / std::max(speed.slowest_decode_tokens_per_second, 1e-9);
   }
 
-  void judge(Candidate& c) const {
-    const Contract& contract = task_.contract;
-    const double increase = c.comparison.ratio_high - 1;
-    const auto miss = [&c](std::string what) { c.miss += (c.miss.empty() ? "" : ", ") + std::move(what); };
-    const bool finite = std::isfinite(increase) && std::isfinite(c.comparison.mean_kl);
-    if (!finite) miss("its logits are NaN or infinite on the validation text");
-    if (finite && contract.max_perplexity_increase && increase > *contract.max_perplexity_increase) {
-      miss(fmt::format("perplexity rises by up to {:.3f} %", 100 * increase));
-    }
-    if (finite && contract.max_kl && c.comparison.mean_kl > *contract.max_kl) {
-      miss(fmt::format("the KL divergence is {:.3e}", c.comparison.mean_kl));
-    }
-    if (contract.max_bytes && c.bytes > *contract.max_bytes) {
-      miss(fmt::format("it takes {} ({} bytes)", human_bytes(static_cast<double>(c.bytes)), c.bytes));
-    }
-    if (contract.max_latency && c.latency > *contract.max_latency) {
-      miss(fmt::format("a token takes {}", human_seconds(c.latency)));
-    }
-    c.holds = c.miss.empty();
-    c.keeps_quality = (!contract.max_perplexity_increase || increase <= *contract.max_perplexity_increase) &&
-                      (!contract.max_kl || c.comparison.mean_kl <= *contract.max_kl);
-  }
-
   static int64_t bytes_of_directory(const fs::path& directory) {
     int64_t bytes = 0;
     for (const auto& entry : fs::recursive_directory_iterator(directory)) {
@@ -303,32 +257,6 @@ void keep_chosen(const fs::path& candidate, OutputDirectory& output) {
 }
 
 }  // namespace
-
-double share_named(const std::string& text) {
-  const auto [number, unit] = number_and_unit(text, "--max-ppl-increase");
-  if (unit == "%") return number / 100;
-  if (unit.empty()) return number;
-  throw UsageError(fmt::format("--max-ppl-increase {}: give a share such as 0.5% or 0.005", printable(text, 40)));
-}
-
-int64_t bytes_named(const std::string& text) {
-  const auto [number, unit] = number_and_unit(text, "a size of");
-  double factor = 0;
-  for (const auto& [name, power] : {std::pair{"", 1.0}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}}) {
-    if (unit == name || unit == std::string(name) + "B") factor = power;
-  }
-  if (factor == 0 || number * factor > 9e18) {
-    throw UsageError(fmt::format("a size of {}: give bytes, or a number with K, M or G", printable(text, 40)));
-  }
-  return static_cast<int64_t>(number * factor);
-}
-
-double seconds_named(const std::string& text) {
-  const auto [number, unit] = number_and_unit(text, "--max-latency");
-  if (unit == "ms") return number / 1000;
-  if (unit == "s") return number;
-  throw UsageError(fmt::format("--max-latency {}: give a time such as 20ms or 0.02s", printable(text, 40)));
-}
 
 ContractResult fulfil(const ContractTask& task, Threads& threads) {
   OutputDirectory output(task.options.output, task.options.force, true);

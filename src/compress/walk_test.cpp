@@ -3,7 +3,6 @@
 #include <fstream>
 
 #include "compress/compress_for_tests.h"
-#include "compress/contract.h"
 #include "compress/sequences.h"
 #include "compress/target.h"
 #include "eval/perplexity.h"
@@ -224,21 +223,9 @@ TEST_F(Walk, NamesTheLayerWhoseInputIsNotFinite) {
   for (const char* const file : {"config.json", "tokenizer.json"})
     fs::copy_file(kStories / file, out("damaged") / file);
   write_safetensors(out("damaged") / "model.safetensors", tensors);
-  expect_error([&] { make(out("damaged"), out("made"), "W8A8", "default"); }, {"model.layers.1.mlp.down_proj", "infinite or NaN"});
+  expect_error([&] { make(out("damaged"), out("made"), "W8A8", "default"); },
+               {"model.layers.1.mlp.down_proj", "infinite or NaN"});
   expect_error([&] { compare_with(out("damaged"), kStories, 500); }, {"damaged: its logits are NaN or infinite"});
-}
-
-TEST(Contracts, AreReadInPeoplesUnits) {
-  EXPECT_DOUBLE_EQ(share_named("0.5%"), 0.005);
-  EXPECT_DOUBLE_EQ(share_named("0.005"), 0.005);
-  EXPECT_EQ(bytes_named("700M"), 700'000'000);
-  EXPECT_EQ(bytes_named("1.5GB"), 1'500'000'000);
-  EXPECT_EQ(bytes_named("4096"), 4096);
-  EXPECT_DOUBLE_EQ(seconds_named("20ms"), 0.02);
-  EXPECT_DOUBLE_EQ(seconds_named("0.02s"), 0.02);
-  expect_error([] { share_named("0.5pp"); }, {"0.5pp"});
-  expect_error([] { bytes_named("-3M"); }, {"is negative"});
-  expect_error([] { seconds_named("20"); }, {"20ms"});
 }
 
 TEST(Targets, RefuseWhatTheyCannotLoad) {
