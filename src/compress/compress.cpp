@@ -51,8 +51,7 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
   FileHashes hashes;
   if (resumable) {
     hashes = input_hashes.get();
-    work.identity =
-        identity_of(checkpoint, options, hashes, plan.output ? write_quantization_config(*plan.output).dump() : "");
+    work.identity = identity_of(options, hashes, plan.output ? write_quantization_config(*plan.output).dump() : "");
   }
   const Calibration calibration = watch(work);
   write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);

@@ -245,7 +245,7 @@ std::string identity_of_search(const ContractTask& task, const FileHashes& hashe
   Sha256 tokens;
   tokens.update(std::as_bytes(std::span(task.validation)));
   more += " " + tokens.hex();
-  return identity_of(task.checkpoint, task.options, hashes, more);
+  return identity_of(task.options, hashes, more);
 }
 
 // The candidates go, the chosen one takes the output's name.

@@ -13,22 +13,21 @@ FileHashes hashes_of_inputs(const Checkpoint& checkpoint, const CompressOptions&
                             const std::atomic<bool>& stop) {
   std::vector<fs::path> files{checkpoint.directory() / "config.json"};
   for (const auto& file : checkpoint.files()) files.push_back(file->path());
+  std::error_code error;
   if (options.calibration) files.push_back(*options.calibration);
+  for (const fs::path& file : {checkpoint.directory() / "tokenizer.json", fs::path(options.recipe)}) {
+    if (fs::is_regular_file(file, error)) files.push_back(file);
+  }
   FileHashes hashes;
   for (const fs::path& file : files) hashes[file.filename().string()] = hash_of_file(file, stop);
   return hashes;
 }
 
-std::string identity_of(const Checkpoint& checkpoint, const CompressOptions& options, const FileHashes& hashes,
-                        const std::string& more) {
+std::string identity_of(const CompressOptions& options, const FileHashes& hashes, const std::string& more) {
   const std::string& command = options.deciding.empty() ? options.command : options.deciding;
   std::string text = OCTET_VERSION + ("\n" + command) + "\n";
   for (const auto& [file, hash] : hashes) text += hash + " " + file + "\n";
   text += more + "\n";
-  std::error_code error;
-  for (const fs::path& file : {checkpoint.directory() / "tokenizer.json", fs::path(options.recipe)}) {
-    if (fs::is_regular_file(file, error)) text += hash_of_file(file, false) + "\n";
-  }
   return sha256_hex(text) + "\n" + command;
 }
 
