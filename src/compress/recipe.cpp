@@ -124,14 +124,17 @@ class RecipeReader {
     fail("{}: is no modifier that is known; close to it are {}", m.where, close_names(m.name, kModifiers));
   }
 
+  static bool only_steers(const std::string& field) {
+    return contains(kPassedOverWhole, field) ||
+           std::any_of(std::begin(kPassedOver), std::end(kPassedOver),
+                       [&](std::string_view prefix) { return field.starts_with(prefix); });
+  }
+
   // Fields that are not known could change the result.
   void check(const Modifier& m, const std::vector<std::string_view>& known) {
     for (const auto& [key, value] : m.fields.items()) {
       if (contains(known, key)) continue;
-      const bool steers = contains(kPassedOverWhole, key) ||
-                          std::any_of(std::begin(kPassedOver), std::end(kPassedOver),
-                                      [&](std::string_view prefix) { return key.starts_with(prefix); });
-      if (!steers) {
+      if (!only_steers(key)) {
         std::vector<std::string> names(known.begin(), known.end());
         fail("{}: {} is not a field that is known{}", m.where, printable(key, 60),
              names.empty() ? "" : "; close to it are " + close_names(key, std::move(names)));
