@@ -213,9 +213,11 @@ std::span<const std::byte> TensorMaker::codes(const OutputTensor& tensor, const 
   const Tensor scales = module.range_set >= 0
                             ? scales_of_range(tensor.module, ranges_[static_cast<size_t>(module.range_set)].range)
                             : scales_of_ranges(tensor.module, minmax_ranges(rows, q));
-  Tensor stored = state(tensor.module).scales.rows(piece.begin / extent_of(q, module.n, module.k).rows, scales.size(0));
-  std::memcpy(stored.raw(), scales.raw(), static_cast<size_t>(scales.bytes()));
-
+  if (module.range_set < 0 || piece.begin == 0) {  // one scale for all pieces is stored by the first
+    Tensor stored =
+        state(tensor.module).scales.rows(piece.begin / extent_of(q, module.n, module.k).rows, scales.size(0));
+    std::memcpy(stored.raw(), scales.raw(), static_cast<size_t>(scales.bytes()));
+  }
   QuantizeOptions options = options_.quantize;
   options.tensor = static_cast<uint32_t>(tensor.module);
   if (q.format == Format::CODEBOOK) options.table = codebook_of(tensor.module).f32();
