@@ -153,6 +153,18 @@ class Interrupted(ProgramTest):
                 self.assertNotEqual(done.returncode, 0, f"{said.group(1)} MB are said, and far less is enough")
 
     @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
+    def test_what_is_said_of_a_run_with_a_report_holds_under_a_hard_limit(self):
+        for algorithm in ("default", "rtn", "smoothquant", "adaround"):
+            report = ("--algorithm", algorithm, "--report", str(self.folder / "report.html"))
+            with self.subTest(algorithm=algorithm):
+                done = self.run_limited(self.folder / "free", *report)
+                said = re.search(r"at most ([0-9.]+) MB", done.stderr.decode())
+                done = self.run_limited(self.folder / algorithm, *report, what=resource.RLIMIT_DATA,
+                                        size=int(float(said.group(1)) * 1e6))
+                self.assertEqual(done.returncode, 0, done)
+                shutil.rmtree(self.folder / "free")
+
+    @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
     def test_too_tight_a_limit_is_said_with_what_was_needed(self):
         for size, part in ((2_500_000, "give fewer --threads, or raise what limits them"),
                            (5_000_000, "--ram 1M says how little is enough"), (12_000_000, "MB were predicted")):

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "compress/input_statistics.h"
+#include "compress/layer_noise.h"
 #include "compress/layerwise.h"
 #include "compress/modules.h"
 #include "eval/perplexity.h"
@@ -95,11 +96,12 @@ int64_t forward(const Sizes& s) {
   return s.parameters * s.width + s.batch * bytes_of_row(s);
 }
 
-// Beside it what is kept of the inputs, and what makes their sums: rows transposed, prepared and weighted.
-int64_t watching(const Sizes& s, const Pipeline& p, int64_t rows) {
+// Beside it what is kept of the inputs, and what makes their sums: rows transposed, prepared and weighted. `beside`:
+// what is held while one batch goes through once more.
+int64_t watching(const Sizes& s, const Pipeline& p, int64_t rows, int64_t beside) {
   const int64_t all = s.parameters * s.width + samples(s);
   const int64_t during = s.batch * (bytes_of_row(s) + 4 * (s.hidden + s.attention));
-  if (!has_hessians(p)) return all + during + reused_bytes(s.batch, s.hidden, s.intermediate);
+  if (!has_hessians(p)) return all + during + beside + reused_bytes(s.batch, s.hidden, s.intermediate);
   const int64_t scratch = s.batch * ((4 + s.width) * s.widest + 256 * s.width) + 256 * 4 * s.widest;
   const int64_t kept = s.batch * 4 * (3 * s.hidden + s.attention + s.intermediate);
   const int64_t after = kept + scratch + s.batch * (4 * s.widest + 256 * s.width);
@@ -110,7 +112,8 @@ int64_t watching(const Sizes& s, const Pipeline& p, int64_t rows) {
       s.batch * ((12 + s.width) * widest_lacking + 4 * s.widest + 256 * s.width) + 4 * 256 * widest_lacking;
   const int64_t lacking = p.follows_floats() ? of_drift : 0;
   const int64_t reused = reused_bytes(s.batch, s.hidden, s.intermediate);
-  return all + sums + both + reused + std::max(during + (rows > s.batch ? scratch + lacking : 0), after + lacking);
+  return all + sums + both + reused +
+         std::max({during + (rows > s.batch ? scratch + lacking : 0), after + lacking, during + beside});
 }
 
 // Products with a strip of a K x K matrix: the strip as it is and packed, rows prepared.
@@ -144,8 +147,31 @@ int64_t smoothing(const Group& g, const Sizes& s) {
          std::max(rows * (4 * g.k + g.together / g.k + g.largest / g.k), 4 * std::min(sample_rows(g.k), s.rows) * g.k);
 }
 
+// What a report looks at: one matrix beside itself clipped or coded, both packed, and slices of their products.
+int64_t noise(const Group& g) {
+  return 16 * g.largest + kNoiseRows * (4 * g.k + 8 * g.largest / g.k);
+}
+
+// Numbers that a report keeps of a layer.
+int64_t noted(const Sizes& s) {
+  constexpr int64_t kModules = 7, kGrid = 256;
+  return kModules * (2 * kQuotients + kGrid) + 2 * s.hidden + s.attention + s.intermediate;
+}
+
+// Where a report is wanted: the first batch of both streams, and what was noted; while it is written as JSON, or inputs
+// of both streams are held.
+struct Watched {
+  int64_t kept = 0, written = 0, inputs = 0;
+};
+Watched watched(const Sizes& s, const Plan& plan, const CompressOptions& options) {
+  constexpr int64_t kJsonNumber = 80;
+  if (!options.watch_noise) return {};
+  return {8 * s.batch * s.hidden + 4 * noted(s) * plan.model.layers, kJsonNumber * noted(s),
+          8 * s.batch * (2 * s.hidden + s.attention + s.intermediate)};
+}
+
 // Of one input after the other; those that are done have codes, those to come their H.
-int64_t making(const Sizes& s, const Pipeline& p) {
+int64_t making(const Sizes& s, const Pipeline& p, bool watch_noise) {
   int64_t left = has_hessians(p) ? 4 * (s.squares() + drifts(s, p)) : 0, coded = samples(s);
   int64_t most = p.rotation ? s.parameters * s.width + 14 * s.hidden * s.widest : 0;  // the layer is rotated
   for (const Group& g : groups_of(s)) {
@@ -156,7 +182,8 @@ int64_t making(const Sizes& s, const Pipeline& p) {
       left -= 4 * drift(g, s);
     }
     const int64_t targets = p.follows_floats() ? 4 * (g.together - g.largest) : 0;
-    most = std::max({most, left + coded + g.together + numbers + targets + rounding(g, p), smooth});
+    const int64_t looking = watch_noise ? noise(g) + (p.follows_floats() ? 4 * g.largest : 0) : 0;
+    most = std::max({most, left + coded + g.together + numbers + targets + std::max(rounding(g, p), looking), smooth});
     if (has_hessians(p)) left -= 4 * g.k * g.k;
     coded += g.together + numbers;
   }
@@ -288,13 +315,15 @@ MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options
   const Sizes s(plan.model, options.context, rows);
   const bool plain = options.pipeline.plain();
   const int64_t codebook = has_codebooks(plan) ? kCodebookMemory : 0;
-  const int64_t layer =
-      plain ? forward(s) : std::max(watching(s, options.pipeline, rows), making(s, options.pipeline) + codebook);
+  const Watched noise = plain ? Watched() : watched(s, plan, options);
+  const int64_t layer = plain ? forward(s)
+                              : noise.kept + std::max(watching(s, options.pipeline, rows, noise.inputs),
+                                                      making(s, options.pipeline, options.watch_noise) + codebook);
   const int64_t streams = options.pipeline.follows_floats() ? 2 : 1;
   const int64_t held = streams * Activations::bytes(rows, s.hidden, plain ? Format::F32 : Format::BF16);
   const int64_t table = 4 * plan.model.vocabulary * s.hidden;
   const int64_t ends = options.pipeline.rotation ? 4 * std::min(kEnds, table) : 0;
-  const int64_t least = std::max({tokenizing(options), written, kTiming, ends});
+  const int64_t least = std::max({tokenizing(options), written, kTiming, ends, noise.kept + noise.written});
   return {all + std::max(least, layer + held), all + std::max(least, layer)};
 }
 
@@ -314,8 +343,10 @@ MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& o
 }
 
 int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads) {
+  constexpr int64_t kPage = int64_t{64} << 10;  // of a module, as JSON and as the page
   const Sizes s(plan.model, options.context, PerplexityOptions().batch * options.context);
-  return program(threads) + plan.bytes_before + plan.bytes_after + 2 * forward(s) +
+  const int64_t page = 4 * noted(s) * plan.model.layers + kPage * std::ssize(plan.modules);
+  return program(threads) + page + plan.bytes_before + plan.bytes_after + 2 * forward(s) +
          std::max(tokenizing(options), bytes_of_logits(plan, s, s.batch));
 }
 

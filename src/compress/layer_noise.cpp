@@ -8,8 +8,6 @@
 namespace octet {
 namespace {
 
-constexpr int64_t kQuotients = 4000;
-
 float scale_at(const QTensor& q, const Extent& extent, int64_t row, int64_t column) {
   return q.scales.f32()[row / extent.rows * q.scales.size(1) + column / extent.columns];
 }
@@ -27,54 +25,84 @@ std::vector<float> grid_of(const QTensor& q) {
   return grid;
 }
 
-Tensor product(Context& ctx, const Tensor& x, const Tensor& w) {
-  return linear(ctx, x, Weight("", w, Tensor(), ctx.threads));
-}
-
-}  // namespace
-
-double relative_power(const Tensor& x, const Tensor& y) {
+struct Power {
   double error = 0, power = 0;
-  for (int64_t i = 0; i < y.elements(); ++i) {
-    const double d = static_cast<double>(x.f32()[i]) - y.f32()[i];
-    error += d * d;
-    power += static_cast<double>(y.f32()[i]) * y.f32()[i];
+  void add(const Tensor& x, const Tensor& y) {
+    for (int64_t i = 0; i < y.elements(); ++i) {
+      const double d = static_cast<double>(x.f32()[i]) - y.f32()[i];
+      error += d * d;
+      power += static_cast<double>(y.f32()[i]) * y.f32()[i];
+    }
   }
-  return power > 0 ? error / power : 0;
+  double relative() const { return power > 0 ? error / power : 0; }
+};
+
+// ‖x·aᵀ - x·bᵀ‖² / ‖x·bᵀ‖²
+double relative_power(Context& ctx, const Tensor& x, const Weight& a, const Weight& b) {
+  Power sum;
+  for (int64_t begin = 0; begin < x.size(0); begin += kNoiseRows) {
+    const Tensor rows = x.rows(begin, std::min(kNoiseRows, x.size(0) - begin));
+    sum.add(linear(ctx, rows, a), linear(ctx, rows, b));
+  }
+  return sum.relative();
 }
 
-ModuleNoise noise_of(const std::string& module, const Tensor& w, const QTensor& q, const Tensor& x, Threads& threads) {
+// How far the weights go beside the codes, and what lies beyond them.
+void look_at_ends(ModuleNoise& noise, const Tensor& w, const QTensor& q, Threads& threads) {
   const int64_t n = w.size(0), k = w.size(1);
   const Extent extent = extent_of(q.weights, n, k);
-  Context ctx(threads);
-  ModuleNoise noise{.module = module};
-  noise.grid = grid_of(q);
   const float lowest = noise.grid.front(), highest = noise.grid.back();
-  Tensor clipped(w.shape());
   std::vector<float> reach(static_cast<size_t>(n));
   std::vector<int64_t> beyond(static_cast<size_t>(n));
   threads.for_range(n, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * k; i < end * k; ++i) {
       const float scale = scale_at(q, extent, i / k, i % k), x = w.f32()[i];
-      clipped.f32()[i] = std::clamp(x, lowest * scale, highest * scale);
       const auto row = static_cast<size_t>(i / k);
       reach[row] = std::max(reach[row], x / scale / (x < 0 ? lowest : highest));
-      beyond[row] += clipped.f32()[i] != x;
+      beyond[row] += x < lowest * scale || x > highest * scale;
     }
   });
   noise.reach = *std::max_element(reach.begin(), reach.end());
   for (const int64_t count : beyond) noise.clipped += static_cast<double>(count) / static_cast<double>(w.elements());
-  const Tensor exact = product(ctx, x, w), of_clipped = product(ctx, x, clipped);
-  const Tensor of_coded = product(ctx, x, dequantize(q));
-  noise.clipping = relative_power(of_clipped, exact);
-  noise.rounding = std::max(0.0, relative_power(of_coded, exact) - noise.clipping);
-  if (q.activations) {
-    const Tensor whole = linear(ctx, x, Weight("", q, Tensor(), DType::F32, threads));
-    noise.activations = relative_power(whole, of_coded);
-  }
   const int64_t step = std::max<int64_t>(1, w.elements() / kQuotients);
   for (int64_t i = 0; i < w.elements(); i += step) {
     noise.quotients.push_back(w.f32()[i] / scale_at(q, extent, i / k, i % k));
+  }
+}
+
+Weight clipped(const ModuleNoise& noise, const Tensor& w, const QTensor& q, Threads& threads) {
+  const int64_t n = w.size(0), k = w.size(1);
+  const Extent extent = extent_of(q.weights, n, k);
+  Tensor inside(w.shape());
+  threads.for_range(n, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * k; i < end * k; ++i) {
+      const float scale = scale_at(q, extent, i / k, i % k);
+      inside.f32()[i] = std::clamp(w.f32()[i], noise.grid.front() * scale, noise.grid.back() * scale);
+    }
+  });
+  return Weight("", inside, Tensor(), threads);
+}
+
+}  // namespace
+
+double relative_power(const Tensor& x, const Tensor& y) {
+  Power sum;
+  sum.add(x, y);
+  return sum.relative();
+}
+
+ModuleNoise noise_of(const std::string& module, const Tensor& w, const QTensor& q, const Tensor& x, Threads& threads) {
+  Context ctx(threads);
+  ModuleNoise noise{.module = module};
+  noise.grid = grid_of(q);
+  look_at_ends(noise, w, q, threads);
+  std::optional<Weight> exact(std::in_place, "", w, Tensor(), threads);
+  if (noise.clipped > 0) noise.clipping = relative_power(ctx, x, clipped(noise, w, q, threads), *exact);
+  const Weight coded("", dequantize(q), Tensor(), threads);
+  noise.rounding = std::max(0.0, relative_power(ctx, x, coded, *exact) - noise.clipping);
+  exact.reset();  // two packed matrices at a time
+  if (q.activations) {
+    noise.activations = relative_power(ctx, x, Weight("", q, Tensor(), DType::F32, threads), coded);
   }
   return noise;
 }

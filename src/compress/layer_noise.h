@@ -7,6 +7,9 @@
 
 namespace octet {
 
+constexpr int64_t kNoiseRows = 256;   // that are multiplied at once
+constexpr int64_t kQuotients = 4000;  // of a module, about
+
 /// What quantizing one module costs, on rows that its input took.
 struct ModuleNoise {
   std::string module;
