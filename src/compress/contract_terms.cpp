@@ -34,9 +34,11 @@ double share_named(const std::string& text) {
 
 int64_t bytes_named(const std::string& text) {
   const auto [number, unit] = number_and_unit(text, "a size of");
+  std::string upper(unit);
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   double factor = 0;
   for (const auto& [name, power] : {std::pair{"", 1.0}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}}) {
-    if (unit == name || unit == std::string(name) + "B") factor = power;
+    if (upper == name || upper == std::string(name) + "B") factor = power;
   }
   if (factor == 0 || number * factor > 9e18) {
     throw UsageError(fmt::format("a size of {}: give bytes, or a number with K, M or G", printable(text, 40)));

@@ -24,6 +24,7 @@ TEST(Contracts, AreReadInPeoplesUnits) {
   EXPECT_EQ(bytes_named("700M"), 700'000'000);
   EXPECT_EQ(bytes_named("1.5GB"), 1'500'000'000);
   EXPECT_EQ(bytes_named("4096"), 4096);
+  EXPECT_EQ(bytes_named("2kb"), 2000);
   EXPECT_DOUBLE_EQ(seconds_named("20ms"), 0.02);
   EXPECT_DOUBLE_EQ(seconds_named("0.02s"), 0.02);
   expect_error([] { share_named("0.5pp"); }, {"0.5pp"});

@@ -273,6 +273,19 @@ TEST(LearnedRounding, TakesAwayMuchOfTheOutputsErrorInEveryFormat) {
   }
 }
 
+TEST(LearnedRounding, FindsTheScaleOfEveryRow) {  // more of them than are learned together
+  const Case c = some_case(600, 300, 32);
+  Threads threads(2);
+  const Hessian hessian = hessian_of(c.x, threads);
+  for (const Quantization& q : {per_tensor(Format::E4M3), per_channel(Format::E4M3), per_group(Format::E4M3, 16)}) {
+    const QTensor nearest = quantize(c.w, q, {}, threads);
+    QTensor ours = nearest;
+    ours.codes = Tensor(c.w.shape(), code_dtype(q.format));
+    round_by_learning(c.w, q, ours.scales, {}, hessian, {.iterations = 50}, threads, ours.codes.raw());
+    EXPECT_LT(output_error(c, ours), output_error(c, nearest)) << ours.scales.elements();
+  }
+}
+
 TEST(LearnedRounding, GivesTheSameCodesForAnyNumberOfThreads) {
   const Case c = some_case(100, 300, 20);
   std::vector<QTensor> results;

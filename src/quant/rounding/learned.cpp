@@ -70,18 +70,19 @@ Tensor whole(const Tensor& lower, Threads& threads) {
 // Rows that are learned together.
 class Rows {
  public:
-  Rows(const Tensor& w, int64_t first_row, const Quantization& q, const Tensor& scales, const QuantizeOptions& options,
-       const kernels::PackedWeight& h, const std::vector<float>& diagonal, Threads& threads)
+  Rows(const Tensor& w, int64_t first_row, const Quantization& q, const Extent& extent, const Tensor& scales,
+       const QuantizeOptions& options, const kernels::PackedWeight& h, const std::vector<float>& diagonal,
+       Threads& threads)
       : w_(w),
         first_(first_row),
         q_(q),
+        extent_(extent),
         scales_(scales),
         h_(h),
         diagonal_(diagonal),
         threads_(threads),
         n_(w.size(0)),
         k_(w.size(1)) {
-    extent_ = extent_of(q, n_, k_);
     grid_ = Code(q.format, options.int8_range, options.table);
     lowest_ = grid_.encode(-std::numeric_limits<float>::infinity());
     highest_ = grid_.encode(std::numeric_limits<float>::infinity());
@@ -193,12 +194,12 @@ class Rows {
   const Tensor& w_;
   int64_t first_;
   const Quantization& q_;
+  Extent extent_;  // of a scale in the whole matrix
   const Tensor& scales_;
   const kernels::PackedWeight& h_;
   const std::vector<float>& diagonal_;  // of h
   Threads& threads_;
   int64_t n_, k_;
-  Extent extent_{};
   Code grid_{Format::INT8};
   uint8_t lowest_ = 0, highest_ = 0;
   std::vector<Place> places_;
@@ -219,7 +220,7 @@ void round_by_learning(const Tensor& w, const Quantization& q, const Tensor& sca
   const kernels::PackedWeight packed({k, k, Format::F32, h.raw()}, {Format::F32}, threads);
   for (int64_t begin = 0; begin < n; begin += kRows) {
     const Tensor some = w.rows(begin, std::min(kRows, n - begin));
-    Rows rows(some, begin, q, scales, options, packed, diagonal, threads);
+    Rows rows(some, begin, q, extent_of(q, n, k), scales, options, packed, diagonal, threads);
     rows.learn(learning);
     rows.store(codes + begin * k);
   }
