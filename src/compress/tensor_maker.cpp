@@ -136,7 +136,8 @@ std::span<const std::byte> TensorMaker::make(const Piece& piece, std::vector<std
 }
 
 bool TensorMaker::is_made(const OutputTensor& tensor) const {
-  if (calibration_.made.has_tensor(tensor.info.name)) return true;
+  const bool codes = tensor.part == Part::codes;  // a rotated head's numbers have their name
+  if (!codes && calibration_.made.has_tensor(tensor.info.name)) return true;
   const bool of_module = tensor.module >= 0 && !of_cache(tensor.part);
   return of_module && calibration_.made.has_module(plan_of(tensor.module).name);
 }
@@ -156,7 +157,7 @@ std::span<const std::byte> TensorMaker::made_already(const OutputTensor& tensor,
 }
 
 Tensor TensorMaker::tensor_made(const OutputTensor& tensor) {
-  if (calibration_.made.has_tensor(tensor.info.name)) {
+  if (tensor.part != Part::codes && calibration_.made.has_tensor(tensor.info.name)) {
     const Tensor x = calibration_.made.tensor(tensor.info.name);
     return x.dtype() == tensor.info.dtype ? x : from_f32(to_f32(x), tensor.info.dtype);
   }

@@ -22,7 +22,8 @@ std::string text_of(size_t begin, size_t bytes) {
 
 // Compresses `model` with an algorithm on the beginning of the stories.
 WalkResult make(const fs::path& model, const fs::path& output, std::string_view scheme, std::string_view algorithm,
-                int threads = 2, std::optional<QuantizationConfig> groups = std::nullopt, int64_t tokens = 4000) {
+                int threads = 2, std::optional<QuantizationConfig> groups = std::nullopt, int64_t tokens = 4000,
+                bool include_head = false) {
   CompressOptions options;
   options.model = model;
   options.output = output;
@@ -32,6 +33,7 @@ WalkResult make(const fs::path& model, const fs::path& output, std::string_view 
   options.calibration = kText;
   options.calibration_tokens = tokens;
   options.context = 256;
+  options.include_head = include_head;
   options.command = fmt::format("octet compress {} {}", scheme, algorithm);
   const Checkpoint checkpoint = Checkpoint::open(model);
   const Plan plan = make_plan(checkpoint, options);
@@ -149,6 +151,15 @@ TEST_F(Walk, RotationKeepsTheFunction) {
   EXPECT_TRUE(Checkpoint::open(out("rotated")).has("lm_head.weight")) << "its final norm is uneven";
   EXPECT_FALSE(config_of(out("rotated"))["tie_word_embeddings"]);
   EXPECT_LT(compare_with(out("rotated"), kStories, 12000).mean_kl, 1e-4);
+}
+
+TEST_F(Walk, RotatesAHeadThatIsQuantizedToo) {
+  for (const char* const scheme : {"W8A8", "W8A8_STATIC", "FP8_BLOCK", "CODEBOOK8A16"}) {
+    make(kStories, out(scheme), scheme, "rotation", 2, std::nullopt, 1000, true);
+    const TensorInfo head = Checkpoint::open(out(scheme)).info("lm_head.weight");
+    EXPECT_EQ(head.bytes, elements_of(head.shape)) << "a code a number";
+    EXPECT_LT(compare_with(out(scheme), kStories, 6000).mean_kl, 0.02) << scheme;
+  }
 }
 
 TEST_F(Walk, TheDefaultLosesLessThanRoundingToTheNearestInEveryScheme) {
