@@ -37,9 +37,9 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
   if (!options.calibration) return {};
   if (!used) {
     print_notice(
-        fmt::format("octet: --algorithm rtn watches nothing and {} fixes no ranges beforehand: the calibration text is "
-                    "not used",
-                    options.scheme->name));
+        fmt::format("octet: the calibration text is not used: rounding to the nearest watches nothing, and {} fixes no "
+                    "ranges beforehand",
+                    given.recipe.empty() ? options.scheme->name : "the recipe"));
     return {};
   }
   if (plain) return {calibrate(checkpoint, plan, options, text, work.directory, threads, admitted), {}};
@@ -50,6 +50,17 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
   report.smoothing = std::move(result.smoothing);
   report.noise = std::move(result.noise);
   return std::move(result.calibration);
+}
+
+// The model stands whatever becomes of its report.
+void write_report_of(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
+                     CompressReport& report, Threads& threads) {
+  try {
+    write_report(given, options, validation, report, nullptr, threads);
+  } catch (const Error& error) {
+    fail("{}; the model is complete in {}, only its report is missing", error.what(),
+         printable(options.output.string()));
+  }
 }
 
 // Memory that is given back goes to the system at once, not to a list of free blocks: peaks stay where they are
@@ -87,9 +98,10 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
     throw UsageError("--validation goes with --report, or with a contract such as --max-ppl-increase 0.5%");
   }
   PeakMemory memory;
-  const CompressOptions options = compress_options(given);
+  CompressOptions options = compress_options(given);
   const Checkpoint checkpoint = Checkpoint::open(options.model);
   const Plan plan = make_plan(checkpoint, options);
+  options.context = std::min(options.context, plan.model.max_positions);
   if (given.strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
   if (given.dry_run) {
     warn(plan, options);
@@ -127,7 +139,7 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
     report.bytes_after = plan.bytes_after;
     report.seconds = result.seconds;
     report.peak_memory = anonymous;
-    write_report(given, options, texts.validation, report, nullptr, threads);
+    write_report_of(given, options, texts.validation, report, threads);
   }
   tell_result(plan, options, result, anonymous, common);
   return 0;

@@ -24,6 +24,10 @@ Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
   const bool matched = o.match != "octet" || o.rounding != "half_even";
   const bool best = !o.calibration.empty() && !matched;
   Pipeline pipeline = pipeline_named(o.algorithm.empty() ? (best ? "default" : "rtn") : o.algorithm, scheme);
+  if (!o.observer.empty() && ("+" + o.algorithm + "+").find("+mse+") != std::string::npos) {
+    throw UsageError(fmt::format("--algorithm {} and --observer {} both say where ranges end; give one of them",
+                                 o.algorithm, o.observer));
+  }
   if (!o.observer.empty()) pipeline.weights = pipeline.inputs = &observer_named(o.observer);
   if (pipeline.rounding != RoundingAlgorithm::nearest && o.rounding != "half_even") {
     throw UsageError(fmt::format("--rounding {}: --algorithm {} rounds by a rule of its own; leave one of them out",

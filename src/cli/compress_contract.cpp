@@ -77,11 +77,11 @@ int64_t least_bytes(const Checkpoint& checkpoint, const CompressOptions& base,
   return least;
 }
 
-int cannot_be_that_small(const CompressOptions& options, int64_t least, const Common& common) {
+int cannot_be_that_small(int64_t least, const Common& common) {
   const std::string miss = fmt::format("with every layer made it takes at least {} ({} bytes) of files",
                                        human_bytes(static_cast<double>(least)), least);
   if (common.json) {
-    print_json({{"output", options.output.string()},
+    print_json({{"output", nullptr},
                 {"contract", {{"holds", false}, {"bytes_at_least", least}, {"miss", miss}}},
                 {"candidates", Json::array()}});
   }
@@ -155,7 +155,8 @@ int tell_result(const CompressOptions& options, const Contract& contract, const 
                 PeakMemory& memory, const Common& common) {
   const Candidate& chosen = result.candidates.at(result.chosen);
   if (common.json) {
-    Json object{{"output", options.output.string()}, {"contract", json_of(chosen, result)}};
+    Json object{{"output", result.holds() ? Json(options.output.string()) : Json()},
+                {"contract", json_of(chosen, result)}};
     for (const Candidate& candidate : result.candidates) object["candidates"].push_back(json_of(candidate, result));
     object["peak_memory_bytes"] = memory.peak_anonymous_bytes();
     object["peak_rss_bytes"] = peak_rss_bytes();
@@ -190,12 +191,14 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   const Checkpoint checkpoint = Checkpoint::open(base.model);
   if (contract.max_bytes) {
     const int64_t least = least_bytes(checkpoint, base, schemes);
-    if (least > *contract.max_bytes) return cannot_be_that_small(base, least, common);
+    if (least > *contract.max_bytes) return cannot_be_that_small(least, common);
   }
   const std::vector<int32_t> tokens = Tokenizer::load(base.model).encode(texts.validation);
   if (tokens.empty()) fail("the validation text is empty: there is nothing to verify the contract on");
-  base.activation_bytes = admit_contract(given, checkpoint, make_plan(checkpoint, base), base,
-                                         static_cast<int64_t>(tokens.size()), std::ssize(schemes), threads);
+  const Plan plan = make_plan(checkpoint, base);
+  base.context = std::min(base.context, plan.model.max_positions);
+  base.activation_bytes =
+      admit_contract(given, checkpoint, plan, base, static_cast<int64_t>(tokens.size()), std::ssize(schemes), threads);
   CompressReport report;
   Notes notes;
   const Maker maker(checkpoint, texts.calibration, notes, threads);

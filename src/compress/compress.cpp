@@ -3,6 +3,7 @@
 #include <chrono>
 #include <future>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/output.h"
@@ -33,6 +34,18 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+void write_beside_weights(const Checkpoint& checkpoint, const Plan& plan, const std::filesystem::path& directory,
+                          std::vector<std::string>& notices) {
+  write_config(checkpoint, plan, directory);
+  for (const OtherFile& file : other_files(checkpoint)) {
+    if (file.left_out.empty()) {
+      copy_into(file.path, directory);
+    } else {
+      notices.push_back(fmt::format("{} {}: left out", printable(file.path.filename().string()), file.left_out));
+    }
+  }
+}
+
 }  // namespace
 
 CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
@@ -53,18 +66,18 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
     hashes = input_hashes.get();
     work.identity = identity_of(options, hashes, plan.output ? write_quantization_config(*plan.output).dump() : "");
   }
-  const Calibration calibration = watch(work);
-  write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);
-  if (!resumable) hashes = input_hashes.get();
-  write_config(checkpoint, plan, output.path());
-  for (const OtherFile& file : other_files(checkpoint)) {
-    if (file.left_out.empty()) {
-      copy_into(file.path, output.path());
-    } else {
-      result.notices.push_back(fmt::format("{} {}: left out", printable(file.path.filename().string()), file.left_out));
-    }
+  try {
+    const Calibration calibration = watch(work);
+    write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);
+    if (!resumable) hashes = input_hashes.get();
+    write_beside_weights(checkpoint, plan, output.path(), result.notices);
+    write_provenance(options, hashes, output.path());
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    if (!resumable || !has_finished_parts(work.directory)) throw;
+    fail("{}; what was finished until then stands in {}", error.what(), printable(output.path().string()));
   }
-  write_provenance(options, hashes, output.path());
   result.layers = static_cast<int64_t>(plan.modules.size());
   result.seconds = seconds_since(start);
   const auto sync = std::chrono::steady_clock::now();

@@ -48,6 +48,7 @@ int64_t bytes_named(const std::string& text) {
 
 double seconds_named(const std::string& text) {
   const auto [number, unit] = number_and_unit(text, "--max-latency");
+  if (unit == "us" || unit == "µs") return number / 1e6;
   if (unit == "ms") return number / 1000;
   if (unit == "s") return number;
   throw UsageError(fmt::format("--max-latency {}: give a time such as 20ms or 0.02s", printable(text, 40)));

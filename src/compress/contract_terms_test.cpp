@@ -27,6 +27,7 @@ TEST(Contracts, AreReadInPeoplesUnits) {
   EXPECT_EQ(bytes_named("2kb"), 2000);
   EXPECT_DOUBLE_EQ(seconds_named("20ms"), 0.02);
   EXPECT_DOUBLE_EQ(seconds_named("0.02s"), 0.02);
+  EXPECT_DOUBLE_EQ(seconds_named("33.5µs"), 33.5e-6);
   expect_error([] { share_named("0.5pp"); }, {"0.5pp"});
   expect_error([] { bytes_named("-3M"); }, {"is negative"});
   expect_error([] { seconds_named("20"); }, {"20ms"});

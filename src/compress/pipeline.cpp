@@ -28,7 +28,7 @@ void add_rotation(Pipeline& p) {
 // Of two names that say the same thing differently one would be dropped.
 void refuse_both(bool given, std::string_view what, std::string_view name) {
   if (!given) return;
-  throw UsageError(fmt::format("algorithm: {} and another name both say {}; give one of them", name, what));
+  throw UsageError(fmt::format("algorithm: two names say {}, {} the second of them; give one", what, name));
 }
 
 void add(Pipeline& p, std::string_view name) {

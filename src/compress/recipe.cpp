@@ -139,9 +139,9 @@ class RecipeReader {
         fail("{}: {} is not a field that is known{}", m.where, printable(key, 60),
              names.empty() ? "" : "; close to it are " + close_names(key, std::move(names)));
       }
-      recipe_.notices.push_back(
-          fmt::format("{}.{}: passed over; it steers memory, batches or time, which Octet chooses itself", m.where,
-                      printable(key, 60)));
+      recipe_.notices.push_back(fmt::format(
+          "{}.{}: passed over; it changes no number here (memory, batches, time and checks are Octet's own)", m.where,
+          printable(key, 60)));
     }
   }
 
