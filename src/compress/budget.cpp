@@ -167,7 +167,7 @@ Watched watched(const Sizes& s, const Plan& plan, const CompressOptions& options
   constexpr int64_t kJsonNumber = 80;
   if (!options.watch_noise) return {};
   return {8 * s.batch * s.hidden + 4 * noted(s) * plan.model.layers, kJsonNumber * noted(s),
-          8 * s.batch * (2 * s.hidden + s.attention + s.intermediate)};
+          8 * s.batch * (2 * s.hidden + s.attention + s.intermediate) + 4 * s.batch * s.hidden};
 }
 
 // Of one input after the other; those that are done have codes, those to come their H.

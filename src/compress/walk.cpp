@@ -249,8 +249,10 @@ class Walk {
       made_rows_ = x.read(0, rows_of(0, first_batch()).second, threads_);
     }
     InputKeeper ours(LayerMaker::leaders(i)), theirs(LayerMaker::leaders(i));
+    Tensor made(made_rows_.shape());  // a layer adds to its input in place
+    std::memcpy(made.raw(), made_rows_.raw(), static_cast<size_t>(made.bytes()));
     ctx_.observer = &ours;
-    run_first_batch(layer, made_rows_);
+    run_first_batch(layer, std::move(made));
     ctx_.observer = &theirs;
     float_rows_ = run_first_batch(layer, float_rows_);
     ctx_.observer = nullptr;

@@ -182,6 +182,30 @@ TEST_F(Walk, GivesTheSameBytesForAnyNumberOfThreads) {
   }
 }
 
+TEST_F(Walk, WatchesTheErrorThatIsCarriedUpwards) {
+  CompressOptions options;
+  options.model = kStories;
+  options.scheme = &scheme_named("W8A8");
+  options.pipeline = pipeline_named("mse", *options.scheme);
+  options.calibration = kText;
+  options.calibration_tokens = 1000;
+  options.watch_noise = true;
+  const Checkpoint checkpoint = Checkpoint::open(kStories);
+  const Plan plan = make_plan(checkpoint, options);
+  Threads threads(2);
+  fs::create_directory(out("work"));
+  const WalkResult result = walk_layers(checkpoint, plan, options, text_of(0, 20000), {out("work"), "x"}, threads);
+  ASSERT_EQ(result.noise.size(), 35u);
+  for (const ModuleNoise& noise : result.noise) {
+    if (noise.module.starts_with("model.layers.0.")) {
+      EXPECT_EQ(noise.carried, 0) << noise.module;
+    } else {
+      EXPECT_GT(noise.carried, 1e-6) << noise.module;  // codes of eight bits: 40 to 50 dB a layer
+      EXPECT_LT(noise.carried, 5e-3) << noise.module;
+    }
+  }
+}
+
 TEST_F(Walk, GoesOnWhereAnEarlierRunStopped) {
   make(kStories, out("whole"), "W8A8", "default");
   CompressOptions options;

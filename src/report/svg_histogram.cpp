@@ -72,7 +72,7 @@ std::string Histogram::svg(const Canvas& canvas) const {
   }
   for (const double mark : grid) {
     if (!plane.x.shows(mark)) continue;
-    plane.svg.line(plane.x.at(mark), plane.bottom - 9, plane.x.at(mark), plane.bottom, "code");
+    plane.svg.line(plane.x.at(mark), plane.bottom + 1, plane.x.at(mark), plane.bottom + 6, "code");
   }
   return plane.svg.finish();
 }
