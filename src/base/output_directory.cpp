@@ -118,8 +118,8 @@ OutputDirectory::OutputDirectory(const fs::path& target, bool force, bool resuma
     fs::create_directories(target_.parent_path(), error);
     if (error) fail("{}: cannot be made: {}", shown(target_.parent_path()), error.message());
   }
+  std::lock_guard lock(pending_mutex);  // an interrupt waits until what is made here is known
   lock_part();
-  std::lock_guard lock(pending_mutex);
   pending_parts().insert(part_);
   pending_ = true;
 }
