@@ -195,7 +195,8 @@ class Calibration(ProgramTest):
     def test_targets_pick_a_scheme_or_refuse_one(self):
         made = self.json_of("compress", self.model, "--target", "vllm-hopper", "-o", self.folder / "hopper")
         self.assertEqual(made["scheme"], "FP8_DYNAMIC")
-        for target, scheme in (("vllm-cpu", "FP8_DYNAMIC"), ("vllm-ampere", "MXFP8"), ("vllm-hopper", "FP8_E5M2")):
+        for target, scheme in (("vllm-cpu", "FP8_DYNAMIC"), ("vllm-ampere", "MXFP8"), ("vllm-hopper", "FP8_E5M2"),
+                               ("vllm-hopper", "FP8_BLOCK")):  # widths of 64 and 172
             text = self.fails(2, "compress", self.model, "--target", target, "--scheme", scheme, "-o", self.folder / "x",
                               "--calibration", self.text)
             self.assertIn(f"--target {target}: ", text)

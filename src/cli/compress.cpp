@@ -102,6 +102,7 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
   const Checkpoint checkpoint = Checkpoint::open(options.model);
   const Plan plan = make_plan(checkpoint, options);
   options.context = std::min(options.context, plan.model.max_positions);
+  check_target(given, plan);
   if (given.strict && !plan.ragged.empty()) fail("{} (--strict)", plan.ragged);
   if (given.dry_run) {
     warn(plan, options);

@@ -188,4 +188,9 @@ CompressArguments with_target(CompressArguments o) {
   return o;
 }
 
+void check_target(const CompressArguments& o, const Plan& plan) {
+  if (o.target.empty() || o.target == "this-cpu" || !plan.refused) return;
+  throw UsageError(fmt::format("--target {}: {}", o.target, plan.ragged));
+}
+
 }  // namespace octet::cli

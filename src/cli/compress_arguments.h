@@ -5,6 +5,7 @@
 
 #include "compress/contract.h"
 #include "compress/options.h"
+#include "compress/plan.h"
 
 namespace octet::cli {
 
@@ -21,6 +22,8 @@ struct CompressArguments {
 
 /// The scheme that --target runs fastest filled in, or, where one is asked for, whether the target can load it.
 CompressArguments with_target(CompressArguments arguments);
+/// Throws UsageError where the target cannot load what a scheme makes of this model's widths.
+void check_target(const CompressArguments& arguments, const Plan& plan);
 /// A word of a command line as a shell takes it: 'two words'.
 std::string quoted(const std::string& text);
 /// What makes the same bytes again, whatever the threads and the memory and wherever it goes.

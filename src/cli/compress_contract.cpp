@@ -196,6 +196,7 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   const std::vector<int32_t> tokens = Tokenizer::load(base.model).encode(texts.validation);
   if (tokens.empty()) fail("the validation text is empty: there is nothing to verify the contract on");
   const Plan plan = make_plan(checkpoint, base);
+  check_target(given, plan);
   base.context = std::min(base.context, plan.model.max_positions);
   base.activation_bytes =
       admit_contract(given, checkpoint, plan, base, static_cast<int64_t>(tokens.size()), std::ssize(schemes), threads);

@@ -115,6 +115,7 @@ void assign_group(const CompressOptions& options, Plan& plan, size_t index) {
     const Scheme* preset = preset_of(group);  // of a recipe's own groups the recipe is spoken of
     plan.ragged = ragged_warning(group, preset ? *preset : *options.scheme, ragged, falls_back);
     plan.warnings.push_back(plan.ragged);
+    plan.refused = plan.refused || !falls_back;
   }
   if (falls_back) {
     ConfigGroup channels{{}, per_channel(group.weights->format), group.activations, group.storage};

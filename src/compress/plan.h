@@ -56,7 +56,8 @@ struct Plan {
   bool sharded = false;                      // files of an index; else the one model.safetensors
   bool unties_head = false;                  // the output has a head of its own, the input had none
   std::vector<std::string> warnings;
-  std::string ragged;  // the one of them about widths that groups or blocks do not divide
+  std::string ragged;    // the one of them about widths that groups or blocks do not divide
+  bool refused = false;  // other programs cannot load that
   int64_t bytes_before = 0, bytes_after = 0;
 };
 
