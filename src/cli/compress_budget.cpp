@@ -7,7 +7,7 @@
 #include "base/units.h"
 #include "cli/output.h"
 #include "compress/budget.h"
-#include "compress/estimate.h"
+#include "compress/duration.h"
 
 namespace octet::cli {
 namespace {
@@ -59,8 +59,7 @@ Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint,
   Prediction prediction;
   prediction.held = held_within(given.ram, walk, report, 0, options.activation_bytes);
   prediction.peak = std::max(report, prediction.held > 0 ? walk.in_memory : walk.spilled);
-  prediction.seconds = (rows > 0 ? predict_seconds(plan, options, rows, threads) : 0) +
-                       estimate_seconds(checkpoint, plan, options, threads);
+  prediction.seconds = predict_seconds(checkpoint, plan, options, rows, threads);
   return prediction;
 }
 
@@ -88,15 +87,15 @@ int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpo
                     rows, rows == 1 ? "" : "s"));
   }
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
-  const MemoryPrediction walk = predict_memory(plan, options, walks ? options.calibration_tokens : 0, threads.count());
+  const int64_t calibrated = walks ? options.calibration_tokens : 0;
+  const MemoryPrediction walk = predict_memory(plan, options, calibrated, threads.count());
   const MeasuringPrediction measuring =
       predict_measuring(plan, options, rows, threads.count(), contract_of(given), schemes);
   const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
   const int64_t floor = std::max(measuring.peak, report);
   const int64_t held = held_within(given.ram, walk, floor, measuring.held, options.activation_bytes);
   const int64_t peak = std::max(floor, measuring.held + (held > 0 ? walk.in_memory : walk.spilled));
-  const double seconds = (walks ? predict_seconds(plan, options, options.calibration_tokens, threads) : 0) +
-                         estimate_seconds(checkpoint, plan, options, threads);
+  const double seconds = predict_seconds(checkpoint, plan, options, calibrated, threads);
   print_notice(fmt::format("octet: predicted: {} of memory{}, about {} to make each candidate", at_most(peak),
                            held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
   tell_of_limit(peak);

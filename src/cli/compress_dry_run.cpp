@@ -7,14 +7,14 @@
 #include "base/units.h"
 #include "cli/compress_budget.h"
 #include "cli/output.h"
-#include "compress/estimate.h"
+#include "compress/module_kinds.h"
 #include "compress/modules.h"
 #include "compress/sequences.h"
 
 namespace octet::cli {
 namespace {
 
-// What would be calibrated on, which stands in memory while it is.
+// The texts as the run itself reads them, for they stand in memory; and what of them would be calibrated on.
 struct CalibrationText {
   Texts texts;
   Sequences sequences;
@@ -24,11 +24,11 @@ struct CalibrationText {
 CalibrationText text_to_calibrate_on(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                                      const CompressOptions& options) {
   CalibrationText result;
-  if (!uses_calibration(options)) return result;
-  if (given.report.empty())
-    result.texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
-  else
+  if (!given.report.empty())
     result.texts = texts_of(given);
+  else if (!given.calibration.empty())
+    result.texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
+  if (!uses_calibration(options)) return result;
   result.sequences =
       sequences_of(checkpoint, plan.model, {given.calibration, options.context, options.calibration_tokens},
                    result.texts.calibration);
@@ -41,24 +41,11 @@ std::string algorithm_text(const CompressArguments& given, const CompressOptions
   return options.pipeline.plain() ? "rtn" : "default";
 }
 
-// A row for every kind of layer: how many, their shape, and what becomes of them.
+// A row for every kind of layer and what becomes of it: how many, and their shape.
 void print_plan(const Plan& plan, const std::string& algorithm, const Prediction& prediction) {
-  struct Row {
-    int count = 0;
-    std::string shape, becomes;
-  };
-  std::map<std::string, Row> rows;
-  for (const ModulePlan& module : plan.modules) {
-    const size_t layer = module.name.find("layers.");
-    const size_t name = layer == std::string::npos ? 0 : module.name.find('.', layer + 7) + 1;
-    Row& row = rows[module.name.substr(name)];
-    ++row.count;
-    row.shape = text_of({module.n, module.k});
-    row.becomes = module.to ? description_of(*module.to) : "BF16";
-  }
   std::string text;
-  for (const auto& [name, row] : rows) {
-    text += fmt::format("{:<20} {:>4} x {:<16} {}\n", printable(name), row.count, row.shape, row.becomes);
+  for (const ModuleKind& kind : kinds_of(plan)) {
+    text += fmt::format("{:<20} {:>4} x {:<16} {}\n", printable(kind.name), kind.count, kind.shape, kind.after);
   }
   text += fmt::format("{:<20} {}\n{:<20} {}\n", "algorithm", algorithm, "size", size_line(plan));
   text += fmt::format("{:<20} about {} here\n{:<20} at most {}\n", "time", human_seconds(prediction.seconds), "memory",

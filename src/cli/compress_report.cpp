@@ -82,7 +82,7 @@ void add_what_was_done(Page& page, const CompressReport& r) {
   for (const CompressReport::Step& step : r.steps) steps.rows.push_back({step.kind, step.what});
   if (!steps.rows.empty()) page.table(steps);
   Table layers{{"layers", "number", "shape", "before", "after"}, {}};
-  for (const CompressReport::LayerKind& kind : r.layers) {
+  for (const ModuleKind& kind : r.layers) {
     layers.rows.push_back({kind.name, std::to_string(kind.count), kind.shape, kind.before, kind.after});
   }
   if (!layers.rows.empty()) page.table(layers, "What became of the linear layers.");

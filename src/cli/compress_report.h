@@ -5,6 +5,7 @@
 #include "base/json_fwd.h"
 #include "cli/compress_arguments.h"
 #include "compress/contract.h"
+#include "compress/module_kinds.h"
 #include "compress/walk.h"
 #include "eval/perplexity.h"
 #include "eval/speed.h"
@@ -19,11 +20,7 @@ struct CompressReport {
     std::string kind, what;
   };
   std::vector<Step> steps;  // of the pipeline
-  struct LayerKind {
-    std::string name, shape, before, after;
-    int count = 0;
-  };
-  std::vector<LayerKind> layers;
+  std::vector<ModuleKind> layers;
   int64_t bytes_before = 0, bytes_after = 0;
   double seconds = 0;
   uint64_t peak_memory = 0;

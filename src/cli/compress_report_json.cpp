@@ -43,7 +43,7 @@ Json compress_report_json(const CompressReport& r) {
     Json& of_kind = json["steps"][step.kind];
     of_kind = of_kind.is_null() ? step.what : of_kind.get<std::string>() + " " + step.what;
   }
-  for (const CompressReport::LayerKind& kind : r.layers) {
+  for (const ModuleKind& kind : r.layers) {
     json["layer_kinds"].push_back({{"name", kind.name},
                                    {"count", kind.count},
                                    {"shape", kind.shape},

@@ -7,7 +7,6 @@
 #include "cli/compress_report.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
-#include "compress/estimate.h"
 #include "compress/modules.h"
 #include "compress/plan.h"
 #include "models/architectures.h"
@@ -74,20 +73,7 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
   if (!options.groups) options = asked;
   const Plan plan = make_plan(before, options);
   report.modules = plan.modules.size();
-  std::map<std::string, CompressReport::LayerKind> kinds;
-  for (const ModulePlan& module : plan.modules) {
-    const size_t layer = module.name.find("layers.");
-    const std::string name =
-        layer == std::string::npos ? module.name : module.name.substr(module.name.find('.', layer + 7) + 1);
-    const std::string becomes = module.to ? description_of(*module.to) : std::string(name_of(module.dtype));
-    CompressReport::LayerKind& kind = kinds[name + "\n" + becomes];
-    kind.name = name;
-    kind.shape = text_of({module.n, module.k});
-    kind.before = module.from ? description_of(*module.from) : std::string(name_of(module.dtype));
-    kind.after = becomes;
-    ++kind.count;
-  }
-  for (auto& [key, kind] : kinds) report.layers.push_back(std::move(kind));
+  report.layers = kinds_of(plan);
   if (!report.candidates.empty()) describe_wide_layers(plan, report);
 }
 

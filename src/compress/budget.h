@@ -29,8 +29,4 @@ int64_t predict_report(const Plan& plan, const CompressOptions& options, int thr
 int64_t activations_within(const MemoryPrediction& prediction, int64_t budget);
 [[noreturn]] void refuse_budget(int64_t budget, int64_t smallest);
 
-/// Seconds that the walk will take here: a product of each kind is timed (a third of a second), and all that the walk
-/// multiplies is added up.
-double predict_seconds(const Plan& plan, const CompressOptions& options, int64_t rows, Threads& threads);
-
 }  // namespace octet

@@ -28,7 +28,8 @@ const ConfigGroup* group_before(const Plan& plan, const std::string& module) {
 }
 
 // Where the numbers [n,k] come from, checked as far as headers tell.
-void fill_source(const Checkpoint& checkpoint, const Plan& plan, ModulePlan& module, Matrix shape) {
+void fill_source(const Checkpoint& checkpoint, const CompressOptions& options, const Plan& plan, ModulePlan& module,
+                 Matrix shape) {
   module.n = shape.n, module.k = shape.k;
   module.from = group_before(plan, module.name);
   if (module.from) {
@@ -37,6 +38,7 @@ void fill_source(const Checkpoint& checkpoint, const Plan& plan, ModulePlan& mod
     require_numbers(checkpoint, module.weight, {module.n, module.k});
     module.dtype = checkpoint.info(module.weight).dtype;
   }
+  module.kept = options.scheme->weights ? module.dtype : DType::BF16;
 }
 
 // The head: a matrix of its own or, tied, the embedding's numbers under a name of their own from now on.
@@ -46,7 +48,7 @@ void plan_head(const Checkpoint& checkpoint, const CompressOptions& options, Pla
   if (!quantized && !wanted_groups(options).group_of(head)) return;
   plan.unties_head = plan.model.tied && !quantized;
   ModulePlan module{.name = head, .weight = plan.unties_head ? std::string(kEmbedding) : head + ".weight"};
-  fill_source(checkpoint, plan, module, {plan.model.vocabulary, plan.model.hidden});
+  fill_source(checkpoint, options, plan, module, {plan.model.vocabulary, plan.model.hidden});
   plan.modules.push_back(std::move(module));
 }
 
@@ -70,11 +72,7 @@ bool divides(const Quantization& q, const ModulePlan& module) {
 // "mlp.down_proj (16 layers), lm_head"
 std::string layer_list(const std::vector<const ModulePlan*>& modules) {
   std::map<std::string, int> counts;
-  for (const ModulePlan* module : modules) {
-    const size_t layer = module->name.find("layers.");
-    const size_t name = layer == std::string::npos ? 0 : module->name.find('.', layer + 7) + 1;
-    ++counts[module->name.substr(name)];
-  }
+  for (const ModulePlan* module : modules) ++counts[name_in_layer(module->name)];
   std::string text;
   for (const auto& [name, count] : counts) {
     text += fmt::format("{}{} ({} {})", text.empty() ? "" : ", ", name, count, count == 1 ? "layer" : "layers");
@@ -153,13 +151,19 @@ const Scheme* preset_of(const ConfigGroup& group) {
 }
 
 std::string schemes_text(const QuantizationConfig& config) {
-  std::string text;
+  std::vector<std::string_view> names;
   for (const ConfigGroup& group : config.groups) {
     const Scheme* preset = preset_of(group);
-    const std::string name(preset ? preset->name : "a scheme of its own");
-    if (text.find(name) == std::string::npos) text += (text.empty() ? "" : " and ") + name;
+    const std::string_view name = preset ? preset->name : "a scheme of its own";
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  return text;
+  return fmt::format("{}", fmt::join(names, " and "));
+}
+
+std::string name_in_layer(const std::string& module) {
+  constexpr std::string_view kLayers = "layers.";
+  const size_t layer = module.find(kLayers);
+  return layer == std::string::npos ? module : module.substr(module.find('.', layer + kLayers.size()) + 1);
 }
 
 std::string fused_name(const std::string& module) {
@@ -178,7 +182,7 @@ void plan_modules(const Checkpoint& checkpoint, const CompressOptions& options, 
   const QuantizationConfig wanted = wanted_groups(options);
   for (const std::string& name : linear_modules(plan.model)) {
     ModulePlan module{.name = name, .weight = name + ".weight"};
-    fill_source(checkpoint, plan, module, shape_of(plan.model, name));
+    fill_source(checkpoint, options, plan, module, shape_of(plan.model, name));
     if (module.from || wanted.group_of(name)) plan.modules.push_back(std::move(module));
   }
   plan_head(checkpoint, options, plan);

@@ -14,6 +14,9 @@ inline constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
 /// up_proj, itself for the rest.
 std::string fused_name(const std::string& module);
 
+/// "mlp.up_proj" of "model.layers.3.mlp.up_proj"; a module that stands in no layer has its own name.
+std::string name_in_layer(const std::string& module);
+
 /// The config groups that the options ask for; none for UNQUANTIZED.
 QuantizationConfig wanted_groups(const CompressOptions& options);
 

@@ -71,8 +71,7 @@ class TensorPlanner {
     if (!placed_.insert(index).second) return;
     const ModulePlan& module = plan_.modules[static_cast<size_t>(index)];
     if (!module.to) {
-      const DType dtype = options_.scheme->weights ? module.dtype : DType::BF16;
-      plan_.tensors.push_back({{module.name + ".weight", dtype, {module.n, module.k}}, Part::numbers, index});
+      plan_.tensors.push_back({{module.name + ".weight", module.kept, {module.n, module.k}}, Part::numbers, index});
       return;
     }
     const DType scales = module.scales == DType::U8 ? module.dtype : module.scales;

@@ -18,6 +18,7 @@ struct ModulePlan {
   const ConfigGroup* from = nullptr;  // how the input is quantized; nullptr: plain
   const ConfigGroup* to = nullptr;    // how the output will be; nullptr: plain
   DType dtype = DType::BF16;          // of its numbers, plain or dequantized
+  DType kept = DType::BF16;           // of the output's numbers, where it is plain
   DType scales = DType::BF16;         // of the output's scales, as stored
   int range_set = -1;                 // modules of one set share the range of one scale; -1: ranges of its own
 };

@@ -183,7 +183,7 @@ class Walk {
     if (rotations_) use_rotated(source, layer);
     const Pipeline& pipeline = options_.pipeline;
     StatisticsKeeper::Wanted wanted{.rows = sequences_.rows()};
-    wanted.hessians = pipeline.rounding != RoundingAlgorithm::nearest || pipeline.weights->name == "importance_mse";
+    wanted.hessians = pipeline.needs_hessians();
     wanted.format = plan_.model.dtype == DType::BF16 ? Format::BF16 : Format::F32;
     StatisticsKeeper keeper(LayerMaker::leaders(i), wanted, threads_);
     ctx_.observer = &keeper;
