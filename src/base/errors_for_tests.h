@@ -11,22 +11,9 @@
 #include <string_view>
 
 #include "base/error.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OCTET_SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OCTET_SANITIZED
-#endif
+#include "base/sanitized.h"
 
 namespace octet {
-
-#if defined(OCTET_SANITIZED)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 /// A directory of the running test's own, empty, removed with the object.
 class TemporaryDirectory {

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/sanitized.h"
 #include "base/units.h"
 
 namespace octet {
@@ -60,9 +61,7 @@ uint64_t anonymous_bytes() {
 }
 
 uint64_t data_bytes() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return anonymous_bytes();  // a sanitizer reserves terabytes that it does not use
-#endif
+  if (kSanitized) return anonymous_bytes();  // a sanitizer reserves terabytes that it does not use
   return kilobytes_of("/proc/self/status", "VmData:");
 }
 

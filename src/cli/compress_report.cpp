@@ -71,8 +71,10 @@ void add_side_by_side(Page& page, const CompressReport& r) {
   }
   row("prefill, tokens/s", fmt::format("{:.0f}", r.speed_before.prefill_tokens_per_second),
       fmt::format("{:.0f}", r.speed_after.prefill_tokens_per_second));
-  row("decoding, tokens/s", fmt::format("{:.0f}", r.speed_before.decode_tokens_per_second),
-      fmt::format("{:.0f}", r.speed_after.decode_tokens_per_second));
+  const auto decoding = [](const Speed& speed) {
+    return fmt::format("{:.0f} ({:.0f})", speed.decode_tokens_per_second, speed.slowest_decode_tokens_per_second);
+  };
+  row("decoding, tokens/s (slowest run)", decoding(r.speed_before), decoding(r.speed_after));
   page.table(table, fmt::format("{} tokens of {} in runs of {}.", c.model.nll.size(), r.validation, r.context));
 }
 

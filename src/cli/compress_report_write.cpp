@@ -113,7 +113,7 @@ void write_report(const CompressArguments& given, const CompressOptions& options
     perplexity.progress = [&](int64_t count) { progress.advance(static_cast<uint64_t>(count)); };
     report.comparison = compare(ctx, model, before, tokens, perplexity);
   }
-  const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16};
+  const SpeedOptions speed{.prefill = std::min<int64_t>(128, report.context / 2), .decode = 16, .repeat = 5};
   report.speed_before = measure_speed(ctx, before.decoder, speed);
   report.speed_after = measure_speed(ctx, model.decoder, speed);
   report.worst = worst_tokens(report.comparison, tokens, model.tokenizer);
