@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fuzz/corpus/safetensors, fuzz/corpus/config and fuzz/corpus/tokenizer: small valid and nearly valid files to start from.
+"""Writes the folders of fuzz/corpus: small valid and nearly valid files to start from.
 
   python3 fuzz/make_seeds.py
 """
@@ -63,6 +63,8 @@ def tokenizer():
     """One of each kind of step and model, with a vocabulary of a few dozen tokens."""
     for file in sorted((GOLDEN.parent / "text").glob("*.json")):
         for case in json.loads(file.read_text()):
+            if "tokenizer" not in case:  # patterns and normal forms alone
+                continue
             text = case["tokenizer"]
             model = text["model"]
             if isinstance(model["vocab"], dict):
@@ -79,7 +81,34 @@ def tokenizer():
                 put("tokenizer", name, data)
 
 
+def recipe():
+    """One of each modifier, and of each form that recipes have."""
+    group = ("{targets: [Linear, 're:.*[0-9]+.mlp'], weights: {num_bits: 8, type: float, symmetric: true, strategy: block, "
+             "block_structure: [128, 128]}, input_activations: {num_bits: 8, type: float, strategy: group, group_size: 128, "
+             "dynamic: true}}")
+    for name, text in {
+        "stages": "quant_stage:\n  quant_modifiers:\n    SmoothQuantModifier:\n      smoothing_strength: 0.8\n      mappings: "
+                  "[[[\"re:.*q_proj\", \"re:.*k_proj\", \"re:.*v_proj\"], \"re:.*input_layernorm\"]]\n    GPTQModifier:\n"
+                  "      dampening_frac: 0.02\n      actorder: static\n      scheme: {W8A8: [Linear]}\n      ignore: [lm_head]\n",
+        "groups": f"QuantizationModifier:\n  ignore: ['re:.*down_proj']\n  kv_cache_scheme: {{num_bits: 8, type: float, "
+                  f"strategy: tensor, dynamic: false, symmetric: true}}\n  config_groups:\n    g: {group}\n",
+        "list": "- AWQModifier: {scheme: W8A16, ignore: [lm_head], duo_scaling: both}\n- BiasCorrectionModifier: {}\n",
+        "rotation": "SpinQuantModifier: {rotations: [R1, R2], transform_type: hadamard}\nAdaRoundModifier: {scheme: FP8, "
+                    "targets: Linear, ignore: []}\n",
+        "alias": "a: &x {scheme: INT8}\nQuantizationModifier: *x\n",
+    }.items():
+        put("recipe", name, text.encode())
+
+
+def calibration():
+    put("calibration", "lines", '{"text": "Call me Ishmael."}\n\n{"text": "caf\u00e9 \\u0041", "id": 1}\n'.encode())
+    put("calibration", "chat", b'{"messages": [{"role": "user", "content": "Hello"}]}\n')
+    put("calibration", "plain", "Some years ago\r\n\u2014never mind how long.\n".encode())
+
+
 if __name__ == "__main__":
     safetensors()
     config()
     tokenizer()
+    recipe()
+    calibration()

@@ -15,7 +15,8 @@ from train_program import TrainTest
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                # Open MPI keeps some of its memory until the end.
-               "LSAN_OPTIONS": f"suppressions={ROOT / 'tests' / 'mpi_leaks.txt'}:print_suppressions=0"}
+               "LSAN_OPTIONS": f"suppressions={ROOT / 'tests' / 'mpi_leaks.txt'}:print_suppressions=0",
+               "TSAN_OPTIONS": f"suppressions={ROOT / 'tests' / 'mpi_locks.txt'}"}
 
 
 class Processes(TrainTest):

@@ -28,6 +28,22 @@ TEST(Yaml, RefusesWhatIsBroken) {
   EXPECT_THROW(parse_yaml(laughs, "x"), Error);
 }
 
+TEST(Yaml, RepeatsWhatHasAName) {
+  EXPECT_EQ(parse_yaml("a: &x [1, {b: &y 2}]\nc: *x\n&z d: *y\ne: *z\n", "x"),
+            parse_json(R"({"a": [1, {"b": 2}], "c": [1, {"b": 2}], "d": 2, "e": "d"})", "y"));
+  expect_error([] { parse_yaml("a: &x\n- *x\n", "recipe.yaml"); }, {"recipe.yaml: line 2", "within what it repeats"});
+  std::string names = "a: [&x []";
+  for (int i = 0; i < 200'000; ++i) names += ", *x";
+  EXPECT_THROW(parse_yaml(names + "]\n", "x"), Error);
+  EXPECT_THROW(parse_yaml("a: &x " + std::string(1'000'000, 'w') + "\nb: [*x, *x, *x, *x, *x, *x, *x, *x, *x]\n", "x"),
+               Error);
+}
+
+// Of this text the parser makes documents until memory ends.
+TEST(Yaml, EndsWhereTheParserDoesNot) {
+  expect_error([] { parse_yaml(",: &kv &kvh\n! (h\n", "recipe.yaml"); }, {"recipe.yaml: ", "document"});
+}
+
 TEST(Yaml, IsOneDocument) {
   EXPECT_EQ(parse_yaml("--- # of a run\na: 1\n...\n", "x"), parse_json(R"({"a": 1})", "y"));
   EXPECT_EQ(parse_yaml("", "x"), Json(nullptr));

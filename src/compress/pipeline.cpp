@@ -1,6 +1,7 @@
 #include "compress/pipeline.h"
 
 #include "base/error.h"
+#include "base/escape.h"
 
 namespace octet {
 namespace {
@@ -48,7 +49,8 @@ void add(Pipeline& p, std::string_view name) {
   } else {
     std::string names;
     for (const AlgorithmRow& row : kAlgorithms) names += (names.empty() ? "" : ", ") + std::string(row.name);
-    throw UsageError(fmt::format("there is no algorithm \"{}\"; there are {}, and several joined by +", name, names));
+    throw UsageError(
+        fmt::format("there is no algorithm \"{}\"; there are {}, and several joined by +", printable(name, 60), names));
   }
 }
 

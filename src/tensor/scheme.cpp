@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/escape.h"
 
 namespace octet {
 
@@ -40,7 +41,8 @@ const Scheme& scheme_named(std::string_view name) {
     if (scheme.name == wanted) return scheme;
     names.push_back(scheme.name);
   }
-  throw UsageError(fmt::format("there is no scheme {}; the schemes are {}", name, fmt::join(names, ", ")));
+  throw UsageError(
+      fmt::format("there is no scheme {}; the schemes are {}", printable(name, 60), fmt::join(names, ", ")));
 }
 
 }  // namespace octet
