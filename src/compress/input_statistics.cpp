@@ -53,6 +53,8 @@ void InputStatistics::divide(const std::vector<float>& factors, Threads& threads
   for (size_t j = 0; j < factors.size(); ++j) {
     min[j] /= factors[j];
     max[j] /= factors[j];
+    early_min[j] /= factors[j];
+    early_max[j] /= factors[j];
     mean[j] /= factors[j];
     mean_magnitude[j] /= factors[j];
   }
@@ -134,10 +136,18 @@ void StatisticsKeeper::add_drift(Growing& growing, Drift::Of of, const Tensor& l
 }
 
 void StatisticsKeeper::add_channels(Growing& growing, const Tensor& x) {
-  const int64_t m = x.size(0), k = x.size(1);
+  const int64_t m = x.size(0), early = std::clamp<int64_t>(early_rows() - growing.rows, 0, m);
+  add_channels(growing, x, 0, early);
+  InputStatistics& s = growing.statistics;
+  if (early > 0) s.early_min = s.min, s.early_max = s.max;
+  add_channels(growing, x, early, m);
+}
+
+void StatisticsKeeper::add_channels(Growing& growing, const Tensor& x, int64_t first, int64_t last) {
+  const int64_t k = x.size(1);
   InputStatistics& s = growing.statistics;
   threads_.for_range(k, kChannels, [&](int64_t begin, int64_t end) {  // a channel belongs to one thread
-    for (int64_t row = 0; row < m; ++row) {
+    for (int64_t row = first; row < last; ++row) {
       for (int64_t j = begin; j < end; ++j) {
         const float value = x.f32()[row * k + j];
         const auto at = static_cast<size_t>(j);
@@ -157,6 +167,7 @@ void StatisticsKeeper::keep_samples(Growing& growing, const Tensor& x, const std
   for (; growing.kept < count; ++growing.kept) {
     const int64_t row = growing.kept * wanted_.rows / count - growing.rows;
     if (row >= x.size(0)) break;
+    if (growing.rows + row < early_rows()) ++s.early_samples;
     std::memcpy(s.samples.f32() + growing.kept * k, x.f32() + row * k, static_cast<size_t>(k) * sizeof(float));
     s.sample_weights.push_back(weights[static_cast<size_t>(row)]);
   }

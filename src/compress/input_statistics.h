@@ -16,7 +16,9 @@ int64_t sample_rows(int64_t k);
 /// What is kept of the input [M,K] of the linear modules that share it.
 struct InputStatistics {
   std::vector<float> min, max, mean, mean_magnitude;  // of each channel, [K]
-  Tensor samples;                                     // F32 [S,K], rows spread over the text
+  std::vector<float> early_min, early_max;            // [K] of the first three quarters of the text
+  Tensor samples;                                     // F32 [S,K], rows spread over the text, in its order
+  int64_t early_samples = 0;                          // of them, from the first three quarters
   std::vector<float> sample_weights;                  // [S] what a squared error of the row's output counts
   std::optional<Hessian> hessian;                     // nullopt: not wanted
   std::optional<Drift> drift;                         // of the output where that goes into the residual stream
@@ -55,10 +57,12 @@ class StatisticsKeeper : public Observer {
     InputStatistics statistics;
     int64_t rows = 0, kept = 0;
   };
+  int64_t early_rows() const { return std::max<int64_t>(1, wanted_.rows * 3 / 4); }
   void add(Growing& growing, const Tensor& x, const std::vector<float>& weights);
   void add_drift(Growing& growing, Drift::Of of, const Tensor& lacking, const Tensor& counted,
                  const std::vector<float>& weights);
   void add_channels(Growing& growing, const Tensor& x);
+  void add_channels(Growing& growing, const Tensor& x, int64_t first, int64_t last);
   void keep_samples(Growing& growing, const Tensor& x, const std::vector<float>& weights) const;
   std::vector<std::string> leaders_;
   Wanted wanted_;

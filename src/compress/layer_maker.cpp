@@ -127,8 +127,10 @@ std::vector<float> LayerMaker::search(Names behind, std::vector<int32_t> share) 
     return fixed_smoothing(*pipeline_.smoothing, statistics, target, pipeline_.smoothing_strength);
   }
   if (target.refines()) target.costs = costs_of(inputs);
-  SmoothingResult result = search_smoothing(*pipeline_.smoothing, statistics, {inputs.samples, inputs.sample_weights},
-                                            weights, target, kStrengths, threads_);
+  const SmoothingSamples samples{inputs.samples, inputs.sample_weights, inputs.early_samples, inputs.early_min,
+                                 inputs.early_max};
+  SmoothingResult result =
+      search_smoothing(*pipeline_.smoothing, statistics, samples, weights, target, kStrengths, threads_);
   notes_.push_back(
       {source_.module(behind[0]), result.factors.empty() ? -1 : result.strength, result.error, result.error_before});
   return std::move(result.factors);

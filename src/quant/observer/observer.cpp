@@ -10,13 +10,15 @@ namespace {
 
 constexpr RangeObserver kObservers[] = {
     {"minmax", minmax_of_set, minmax_of_stream, "the largest magnitude: nothing is clipped"},
-    {"moving_average", moving_average_of_set, moving_average_of_stream,
-     "an average over batches, 99 parts old and 1 new"},
+    {"moving_average", minmax_of_set, moving_average_of_stream,
+     "an average over an input's batches, 99 parts old and 1 new; a weight is one batch"},
     {"percentile", percentile_of_set, percentile_of_stream, "leaves out the largest hundredth of a percent"},
     {"mse", mse_of_set, mse_of_stream, "the least squared error, searched over the scales that can be stored"},
     {"importance_mse", importance_mse_of_set, mse_of_stream,
      "as mse, each column's error weighted by the square of its input"},
-    {"kl", kl_of_set, kl_of_stream, "the least loss of information between histograms (entropy calibration)"},
+    {"kl", kl_of_set, kl_of_stream,
+     "the least loss of information between histograms (entropy calibration); clips outliers that language models "
+     "need"},
 };
 
 }  // namespace

@@ -50,7 +50,6 @@ Tensor observe_ranges(const Tensor& w, const Quantization& q, const RangeObserve
 Tensor minmax_ranges(const Tensor& w, const Quantization& q);
 
 float minmax_of_set(const NumberSet&, const Quantization&, const RangeOptions&);
-float moving_average_of_set(const NumberSet&, const Quantization&, const RangeOptions&);
 float percentile_of_set(const NumberSet&, const Quantization&, const RangeOptions&);
 float mse_of_set(const NumberSet&, const Quantization&, const RangeOptions&);
 float importance_mse_of_set(const NumberSet&, const Quantization&, const RangeOptions&);

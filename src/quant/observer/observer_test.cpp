@@ -159,6 +159,17 @@ TEST(Observers, KlClipsAnOutlierAndKeepsAUniformRange) {
   EXPECT_GT(observe_ranges(even, q, observer_named("kl"), {}, threads).f32()[0], 0.97f * (1 << 16));
 }
 
+TEST(Observers, AverageOverInputsAndNotOverTheRowsOfAWeight) {
+  Tensor w = gaussians({64, 64}, 11);
+  w.f32()[63 * 64] = 50;
+  Threads threads(1);
+  for (const Quantization& q : {per_tensor(Format::INT8), per_channel(Format::INT8)}) {
+    const Tensor averaged = observe_ranges(w, q, observer_named("moving_average"), {}, threads);
+    const Tensor whole = minmax_ranges(w, q);
+    for (int64_t i = 0; i < whole.elements(); ++i) EXPECT_EQ(averaged.f32()[i], whole.f32()[i]);
+  }
+}
+
 TEST(Observers, SayWhereANumberIsNotFiniteAndKeepZeros) {
   Tensor w = gaussians({3, 64}, 10);
   for (int64_t j = 0; j < 64; ++j) w.f32()[j] = 0;

@@ -1,6 +1,7 @@
 #include "quant/transform/smoothing.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -87,6 +88,12 @@ double squared(const Tensor& x, const Tensor* y, const std::vector<float>& row_w
   return total;
 }
 
+SmoothingSamples rows_of(const SmoothingSamples& samples, int64_t begin, int64_t end) {
+  SmoothingSamples rows{samples.x.rows(begin, end - begin)};
+  if (!samples.weights.empty()) rows.weights.assign(samples.weights.begin() + begin, samples.weights.begin() + end);
+  return rows;
+}
+
 // Rows far apart: each trial multiplies all of them.
 SmoothingSamples thinned(const SmoothingSamples& samples) {
   const int64_t k = samples.x.size(1), step = samples.x.size(0) / trial_rows(k);
@@ -112,9 +119,11 @@ Tensor weighted_rows(const SmoothingSamples& samples) {
 // The products as they will be run.
 class Trial {
  public:
-  Trial(const SmoothingSamples& samples, std::span<const Tensor> weights, const SmoothingTarget& target,
-        Threads& threads)
+  /// `ends`: min and max of the input's channels where they are not those of the samples.
+  Trial(const SmoothingSamples& samples, std::array<std::span<const float>, 2> ends, std::span<const Tensor> weights,
+        const SmoothingTarget& target, Threads& threads)
       : x_(samples.x),
+        ends_(ends),
         row_weights_(samples.weights),
         weights_(weights),
         target_(target),
@@ -133,7 +142,7 @@ class Trial {
       const Tensor w = factors.empty() ? weights_[i] : scaled_columns(weights_[i], factors, false, threads_);
       QTensor q = quantize(from_f32(w, target_.dtype), target_.weights, target_.options, threads_);
       q.activations = target_.activations;
-      if (q.activations && !q.activations->dynamic) set_static_scale(q, x);
+      if (target_.is_static()) set_static_scale(q, x, factors);
       sum += squared(linear(ctx_, x, Weight("", q, Tensor(), target_.dtype, threads_)), &exact_[i], row_weights_,
                      threads_) /
              norms_[i];
@@ -142,14 +151,21 @@ class Trial {
   }
 
  private:
-  void set_static_scale(QTensor& q, const Tensor& x) const {
-    const kernels::MinMax ends = kernels::min_max(x.f32(), x.elements());
+  void set_static_scale(QTensor& q, const Tensor& x, const std::vector<float>& factors) const {
+    kernels::MinMax ends = kernels::min_max(x.f32(), x.elements());
+    for (size_t j = 0; j < ends_[0].size(); ++j) {
+      if (j == 0) ends = {};
+      const float factor = factors.empty() ? 1 : factors[j];
+      ends.min = std::min(ends.min, ends_[0][j] / factor);
+      ends.max = std::max(ends.max, ends_[1][j] / factor);
+    }
     const StaticScale scale = static_scale(ends.min, ends.max, *q.activations, target_.dtype);
     q.input_scale = scale.scale;
     q.input_zero_point = scale.zero_point;
   }
 
   const Tensor& x_;
+  std::array<std::span<const float>, 2> ends_;
   const std::vector<float>& row_weights_;
   std::span<const Tensor> weights_;
   const SmoothingTarget& target_;
@@ -231,14 +247,22 @@ std::vector<float> fixed_smoothing(const Smoothing& smoothing, const SmoothingSt
 SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStatistics& statistics,
                                  const SmoothingSamples& samples, std::span<const Tensor> weights,
                                  const SmoothingTarget& target, int steps, Threads& threads) {
-  const SmoothingStatistics s = shared(statistics, target.share);
-  const SmoothingSamples some = thinned(samples);
-  Trial trial(some, weights, target, threads);
+  const int64_t rows = samples.x.size(0);
+  const bool judged_by_others = target.is_static() && samples.early > 0 && samples.early < rows;
+  SmoothingStatistics early = statistics;
+  std::array<std::span<const float>, 2> ends;
+  if (judged_by_others) {
+    ends = {samples.early_min, samples.early_max};
+    for (size_t j = 0; j < early.input_max.size(); ++j) early.input_max[j] = std::max(-ends[0][j], ends[1][j]);
+  }
+  const SmoothingSamples judges = thinned(rows_of(samples, judged_by_others ? samples.early : 0, rows));
+  Trial trial(judges, ends, weights, target, threads);
+  early = shared(early, target.share);
   SmoothingResult best;
   best.error = best.error_before = trial.error({});
   for (int step = 0; step <= steps; ++step) {
     const double strength = static_cast<double>(step) / steps;
-    std::vector<float> factors = smoothing.factors(s, strength);
+    std::vector<float> factors = smoothing.factors(early, strength);
     const double error = trial.error(factors);
     if (!(error < best.error)) continue;
     best.error = error;
@@ -246,15 +270,18 @@ SmoothingResult search_smoothing(const Smoothing& smoothing, const SmoothingStat
     best.factors = std::move(factors);
   }
   if (target.refines()) {
+    const SmoothingSamples fitted = rows_of(samples, 0, judged_by_others ? samples.early : rows);
     std::vector<float> factors =
-        refine_int8_factors(weighted_rows(samples), target.costs, weights, target.share, best.factors, threads);
+        refine_int8_factors(weighted_rows(fitted), target.costs, weights, target.share, best.factors, threads);
     const double error = trial.error(factors);
-    const bool as_descended = target.activations->dynamic;  // and not with one scale for all tokens
-    if (as_descended || error < best.error) {
+    if (!target.is_static() || error < best.error) {  // as descended, and not with one scale for all tokens
       best.error = error;
       best.refined = true;
       best.factors = std::move(factors);
     }
+  }
+  if (judged_by_others && !best.factors.empty() && !best.refined) {
+    best.factors = smoothing.factors(shared(statistics, target.share), best.strength);
   }
   return best;
 }

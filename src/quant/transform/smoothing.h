@@ -48,14 +48,19 @@ struct SmoothingTarget {
   /// does.
   std::vector<float> costs;
 
+  /// Whether the input has one scale, fixed beforehand.
+  bool is_static() const { return activations && !activations->dynamic; }
   /// Whether factors are refined (refine.h), which is when costs are looked at.
   bool refines() const { return activations && activations->format == Format::INT8; }
 };
 
-/// Rows that an input took.
+/// Rows that an input took. Where its scale is fixed beforehand, other texts may leave the range: factors and scale of
+/// a trial then come from the early rows of the text, and the others judge them.
 struct SmoothingSamples {
-  Tensor x;                    // F32 [S,K]
-  std::vector<float> weights;  // [S] of the squared error of the row's output; empty: 1
+  Tensor x;                                           // F32 [S,K]
+  std::vector<float> weights = {};                    // [S] of the squared error of the row's output; empty: 1
+  int64_t early = 0;                                  // of the rows; 0: all are tried and judge
+  std::vector<float> early_min = {}, early_max = {};  // [K] of all early rows of the text
 };
 
 /// Of the samples, so many at most are multiplied when a strength of an input of K channels is tried.

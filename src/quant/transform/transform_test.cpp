@@ -156,6 +156,35 @@ TEST(Smoothing, SearchTakesTheOutlierOutOfTheInput) {
   EXPECT_LT(result.error, 0.5 * result.error_before);
 }
 
+// A channel that is larger in the later part of a text leaves a range that is fixed by the beginning.
+TEST(Smoothing, WithAFixedScaleIsJudgedOnRowsThatDidNotSetIt) {
+  const Outliers o;
+  Threads threads(2);
+  const int64_t rows = o.x.size(0), early = rows * 3 / 4;
+  SmoothingSamples samples{.x = Tensor({rows, 48}), .early = early};
+  samples.early_min.resize(48), samples.early_max.resize(48);
+  SmoothingStatistics statistics = o.statistics;
+  std::fill(statistics.input_max.begin(), statistics.input_max.end(), 0.0f);
+  for (int64_t i = 0; i < samples.x.elements(); ++i) {
+    const auto channel = static_cast<size_t>(i % 48);
+    const float value = samples.x.f32()[i] = o.x.f32()[i] * (i / 48 >= early && channel % 2 == 0 ? 12.0f : 1.0f);
+    statistics.input_max[channel] = std::max(statistics.input_max[channel], std::abs(value));
+    if (i / 48 >= early) continue;
+    samples.early_min[channel] = std::min(samples.early_min[channel], value);
+    samples.early_max[channel] = std::max(samples.early_max[channel], value);
+  }
+  const SmoothingTarget fixed{per_channel(Format::INT8), per_tensor(Format::INT8), {}, DType::F32, {}};
+  const auto result = [&] {
+    return search_smoothing(smoothings()[0], statistics, samples, std::span(&o.w, 1), fixed, 10, threads);
+  };
+  const SmoothingResult judged = result();
+  EXPECT_LE(judged.error, judged.error_before);
+  samples.early = 0;  // as if all rows were known
+  const SmoothingResult all = result();
+  ASSERT_FALSE(all.factors.empty());
+  EXPECT_LT(judged.strength, all.strength);
+}
+
 TEST(Smoothing, ColumnsThatOthersMakeUpForMayBeRoundedCoarser) {
   const Outliers o;
   Threads threads(2);
