@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/escape.h"
 #include "base/terminal.h"
@@ -24,8 +25,9 @@ constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr double kSmoothing = 2.0;  // seconds over which the rate is averaged
 constexpr const char* kClearLine = "\r\x1b[K";
 
-std::mutex screen;  // guards standard error and shown_line
+std::mutex screen;  // guards standard error and what follows
 std::string shown_line;
+std::vector<const void*> running;  // the last of them is shown: what is done for the sake of the others
 
 void put(std::string_view text) {
   // A terminal that went away is no reason to fail.
@@ -106,7 +108,7 @@ struct Progress::Ticker {
   void draw() const {
     const std::string line = progress_line(state, terminal_width(STDERR_FILENO) - 1);
     std::lock_guard lock(screen);
-    if (line == shown_line) return;
+    if (running.back() != this || line == shown_line) return;
     shown_line = line;
     put(kClearLine + line);
   }
@@ -118,6 +120,10 @@ Progress::Progress(std::string label, uint64_t total, std::string unit) {
   ticker_->state.label = std::move(label);
   ticker_->state.unit = std::move(unit);
   ticker_->state.total = total;
+  {
+    std::lock_guard lock(screen);
+    running.push_back(ticker_.get());
+  }
   ticker_->thread = std::thread([ticker = ticker_.get()] { ticker->run(); });
 }
 
@@ -129,6 +135,10 @@ Progress::~Progress() {
   }
   ticker_->wake.notify_one();
   ticker_->thread.join();
+  {
+    std::lock_guard lock(screen);
+    running.erase(std::find(running.begin(), running.end(), ticker_.get()));
+  }
   clear_shown();
 }
 

@@ -17,8 +17,9 @@ struct ProgressState {
 /// One line of at most `width` columns: label, bar, percent, rate, time left; parts that do not fit are left out.
 std::string progress_line(const ProgressState& state, int width);
 
-/// A progress bar on standard error, shown only on a terminal and once the work has taken a second; the line is
-/// cleared when the object goes. advance() may be called from any thread and costs one atomic addition.
+/// A progress bar on standard error, shown only on a terminal and once the work has taken a second, and while none that
+/// was made later is there; the line is cleared when the object goes. advance() may be called from any thread and costs
+/// one atomic addition.
 class Progress {
  public:
   Progress(std::string label, uint64_t total, std::string unit = "");

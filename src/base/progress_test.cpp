@@ -105,6 +105,18 @@ TEST(Progress, OnATerminalIsShownAfterASecondAndClearedAtTheEnd) {
   EXPECT_EQ(text.substr(text.size() - 4), "\r\x1b[K");
 }
 
+TEST(Progress, OfWhatIsDoneForTheSakeOfAnotherIsShownAlone) {
+  TerminalForStderr terminal;
+  {
+    Progress whole("the whole", 100);
+    Progress part("a part", 100);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1300));
+  }
+  const std::string text = terminal.shown();
+  EXPECT_NE(text.find("a part"), std::string::npos);
+  EXPECT_EQ(text.find("the whole"), std::string::npos);
+}
+
 TEST(Progress, OfShortWorkIsNeverShown) {
   TerminalForStderr terminal;
   {
