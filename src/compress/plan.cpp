@@ -253,7 +253,7 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   if (options.groups) {
     std::vector<std::string> names = linear_modules(plan.model);
     names.emplace_back(kHead);
-    check_names(*options.groups, names, options.recipe);
+    plan.warnings = check_names(*options.groups, names, options.recipe);
   }
   plan_modules(checkpoint, options, plan);
   if (options.pipeline.rotation && plan.model.tied && !has_even_final_norm(checkpoint)) {

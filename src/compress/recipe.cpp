@@ -63,6 +63,13 @@ bool contains(const List& list, std::string_view name) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
 }
 
+// A block of YAML ends with a newline.
+std::string trimmed(const std::string& text) {
+  constexpr const char* kBlanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+}
+
 // One modifier and where it stands.
 struct Modifier {
   std::string name;
@@ -119,9 +126,18 @@ class RecipeReader {
       recipe_.pipeline.bias_correction = true;
       return;
     }
+    if (holds_modifiers(modifier.fields))
+      fail("{}: names of stages end in _stage: call it {}_stage", m.where, printable(m.name, 60));
     if (contains(kLacking, m.name))
       fail("{}: Octet has no such modifier; take it out, or run it elsewhere first", m.where);
     fail("{}: is no modifier that is known; close to it are {}", m.where, close_names(m.name, kModifiers));
+  }
+
+  static bool holds_modifiers(const Json& fields) {
+    for (const auto& [key, value] : fields.items()) {
+      if (key == "modifiers" || key.ends_with("_modifiers") || key.ends_with("Modifier")) return true;
+    }
+    return false;
   }
 
   static bool only_steers(const std::string& field) {
@@ -157,7 +173,7 @@ class RecipeReader {
     if (!groups.is_object()) fail("{}.config_groups is {}, not groups by name", m.where, json_text(groups));
     for (auto& [name, group] : groups.items()) {
       if (!group.is_object()) continue;
-      if (!group.contains("targets")) group["targets"] = targets_of(m);
+      if (!group.contains("targets") || group["targets"].is_null()) group["targets"] = targets_of(m);
       read_group(group, fmt::format("{}.config_groups.{}", m.where, printable(name, 60)));
     }
     read_observers(m);
@@ -196,6 +212,12 @@ class RecipeReader {
 
   // What a checkpoint may hold but Octet does not make, and the observers.
   void read_group(Json& group, const std::string& where) {
+    if (group.value("weights", Json()).is_null()) {
+      fail("{}: has no weights: say what they become; layers that stay as they are go into ignore", where);
+    }
+    if (!group.value("output_activations", Json()).is_null()) {
+      fail("{}.output_activations: outputs of layers are not quantized by Octet; leave it out", where);
+    }
     for (const char* const side : {"weights", "input_activations"}) {
       if (!group.contains(side) || !group[side].is_object()) continue;
       Json& args = group[side];
@@ -251,7 +273,7 @@ class RecipeReader {
   // scheme: a name, or names with their targets.
   void add_presets(const Modifier& m, Json& groups) {
     const Json& scheme = m.fields["scheme"];
-    if (scheme.is_string()) return add_preset(m, groups, scheme.get<std::string>(), targets_of(m));
+    if (scheme.is_string()) return add_preset(m, groups, trimmed(scheme.get<std::string>()), targets_of(m));
     if (!scheme.is_object()) fail("{}.scheme is {}, not a name", m.where, json_text(scheme));
     if (scheme.contains("weights")) {  // one scheme written out
       groups[fmt::format("scheme_{}", groups.size())] = scheme;
@@ -283,7 +305,8 @@ class RecipeReader {
     Pipeline& p = recipe_.pipeline;
     p.rounding = RoundingAlgorithm::gptq;
     p.gptq.damping = json_value<double>(m.fields, "dampening_frac", kDampening, m.where);
-    if (!(p.gptq.damping > 0 && p.gptq.damping <= 10)) fail("{}.dampening_frac: has to lie between 0 and 10", m.where);
+    if (!(p.gptq.damping > 0 && p.gptq.damping <= 10))
+      fail("{}.dampening_frac: has to be above 0, at most 10", m.where);
     if (!m.has("actorder")) return;
     const Json& order = m.fields["actorder"];
     const bool plain = order == false || order == "none";

@@ -22,9 +22,10 @@ struct Recipe {
 /// notice. Throws Error naming `where` and the field for modifiers that Octet lacks and for anything else unknown.
 Recipe read_recipe(std::string_view yaml, const std::string& where);
 
-/// Throws Error, with close names, for a target or an ignored name that is none of `modules` and no class; patterns
-/// that are ignored may match nothing.
-void check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules, const std::string& where);
+/// Throws Error, with close names, for a target or an ignored name that is none of `modules` and no class. Returns a
+/// sentence for each ignored pattern that matches none: recipes name parts that other models have.
+std::vector<std::string> check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules,
+                                     const std::string& where);
 
 /// Those three of `names` that differ least from a name: "a, b, c".
 std::string close_names(const std::string& name, std::vector<std::string> names);

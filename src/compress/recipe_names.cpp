@@ -65,7 +65,8 @@ std::string close_names(const std::string& name, std::vector<std::string> module
   return text;
 }
 
-void check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules, const std::string& where) {
+std::vector<std::string> check_names(const QuantizationConfig& schemes, const std::vector<std::string>& modules,
+                                     const std::string& where) {
   const auto refuse = [&](const std::string& name) {
     const bool is_class = std::isupper(static_cast<unsigned char>(name[0])) && name.find('.') == std::string::npos;
     if (is_class)
@@ -78,11 +79,15 @@ void check_names(const QuantizationConfig& schemes, const std::vector<std::strin
       if (target.empty() || !matches(target, modules)) refuse(target.empty() ? "." : target);
     }
   }
+  std::vector<std::string> notices;
   for (const std::string& name : schemes.ignore) {
-    const bool is_pattern = name.starts_with("re:");
-    if (!name.empty() && !is_pattern && name != "lm_head" && !matches(name, modules)) refuse(name);
+    if (name.empty() || name == "lm_head" || matches(name, modules)) continue;
+    if (!name.starts_with("re:")) refuse(name);
+    notices.push_back(fmt::format("{}: the ignored pattern \"{}\" matches no linear layer of this model",
+                                  printable(where), printable(name, 100)));
   }
   check_overlap(schemes, modules, where);
+  return notices;
 }
 
 }  // namespace octet

@@ -116,6 +116,31 @@ TEST(Recipes, AreRefusedWhereTheySayWhatIsNotKnown) {
   expect_error([] { recipe_of("[1, 2]"); }, {"a mapping from modifiers' names"});
 }
 
+TEST(Recipes, SayWhatIsWantedInstead) {
+  expect_error([] { recipe_of("GPTQModifier: {scheme: W8A8, dampening_frac: 0}"); },
+               {"dampening_frac: has to be above 0, at most 10"});
+  expect_error([] { recipe_of("s: {q_modifiers: {QuantizationModifier: {scheme: W8A8}}}"); },
+               {"r.yaml: s: names of stages end in _stage: call it s_stage"});
+  const auto group = [](const std::string& fields) {
+    return "QuantizationModifier: {config_groups: {g: {" + fields + "}}}";
+  };
+  const std::string weights = "weights: {num_bits: 8, type: int, strategy: channel}";
+  expect_error([&] { recipe_of(group(weights + ", output_activations: {num_bits: 8, type: int}")); },
+               {"config_groups.g.output_activations: outputs of layers are not quantized by Octet; leave it out"});
+  EXPECT_EQ(recipe_of(group(weights + ", output_activations: null, targets: null")).schemes.groups[0].targets,
+            std::vector<std::string>{"Linear"});
+  for (const char* fields : {"targets:", "targets: [Linear]", "weights: null", "input_activations: {num_bits: 8}"}) {
+    expect_error([&] { recipe_of(group(fields)); }, {"config_groups.g: has no weights", "ignore"});
+    expect_error(
+        [&] {
+          recipe_of("QuantizationModifier: {kv_cache_scheme: {type: float}, config_groups: {g: {" +
+                    std::string(fields) + "}}}");
+        },
+        {"config_groups.g: has no weights"});
+  }
+  EXPECT_TRUE(recipe_of("QuantizationModifier:\n  scheme: |\n    W8A8\n").schemes.groups[0].activations);
+}
+
 TEST(Recipes, LeaveNoLayerToTwoSchemes) {
   const std::string weights = "weights: {num_bits: 8, type: int, strategy: channel}";
   expect_error(
@@ -137,7 +162,11 @@ TEST(Recipes, NamesThatMatchNothingAreAnsweredWithCloseOnes) {
   schemes = recipe_of("QuantizationModifier: {scheme: W8A8, targets: Embedding}").schemes;
   expect_error([&] { check_names(schemes, modules, "r.yaml"); }, {"r.yaml", "Embedding", "Linear is"});
   schemes = recipe_of("QuantizationModifier: {scheme: W8A8, ignore: ['re:.*vision.*', lm_head]}").schemes;
-  check_names(schemes, modules, "r.yaml");
+  EXPECT_EQ(
+      check_names(schemes, modules, "r.yaml"),
+      std::vector<std::string>{"r.yaml: the ignored pattern \"re:.*vision.*\" matches no linear layer of this model"});
+  schemes = recipe_of("QuantizationModifier: {scheme: W8A8, ignore: ['re:.*down_proj', 're:.*lm_head']}").schemes;
+  EXPECT_TRUE(check_names(schemes, modules, "r.yaml").empty());
   schemes = recipe_of("QuantizationModifier: {scheme: W8A8, ignore: [lm_haed]}").schemes;
   expect_error([&] { check_names(schemes, modules, "r.yaml"); }, {"lm_haed", "lm_head"});
   schemes = recipe_of("QuantizationModifier: {scheme: W8A8, targets: 're:.*upp_proj$'}").schemes;
