@@ -63,6 +63,15 @@ bool is_model_directory(const fs::path& path) {
          (fs::is_empty(path) || fs::exists(path / "config.json") || fs::exists(path / "octet.json"));
 }
 
+// Whether anything has this name.
+bool stands(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (error == std::errc::filename_too_long) fail("{}: name too long", shown(path));
+  if (status.type() == fs::file_type::none) fail("{}: cannot be looked at: {}", shown(path), error.message());
+  return fs::exists(status);
+}
+
 fs::path normal(const fs::path& path) {
   fs::path result = path.lexically_normal();
   if (!result.has_filename()) result = result.parent_path();  // a slash at the end
@@ -98,7 +107,7 @@ bool has_finished_parts(const fs::path& directory) {
 }
 
 void check_replaceable(const fs::path& path) {
-  if (!fs::exists(fs::symlink_status(path))) return;
+  if (!stands(path)) return;
   if (!is_model_directory(path))
     fail("{}: exists, is not a model directory and is not replaced; give another name, or remove it yourself",
          shown(path));
@@ -109,7 +118,7 @@ OutputDirectory::OutputDirectory(const fs::path& target, bool force, bool resuma
     : target_(normal(target)), force_(force), resumable_(resumable) {
   part_ = target_;
   part_ += ".part";
-  if (fs::exists(fs::symlink_status(target_))) {
+  if (stands(target_)) {
     if (force || !is_model_directory(target_)) check_replaceable(target_);
     if (!force) fail("{}: exists already; give another name, or --force to replace it", shown(target_));
   }
@@ -127,6 +136,7 @@ OutputDirectory::OutputDirectory(const fs::path& target, bool force, bool resuma
 // The lock file is never replaced while OUT.part lives, so that two runs cannot both clear it.
 void OutputDirectory::lock_part() {
   const bool made = mkdir(part_.c_str(), 0777) == 0;
+  if (!made && errno == ENAMETOOLONG) fail("{}: name too long", shown(target_));  // with .part behind
   if (!made && errno != EEXIST) fail("{}: cannot be made: {}", shown(part_), std::strerror(errno));
   const fs::path lock = part_ / kLock;
   if (!made) {

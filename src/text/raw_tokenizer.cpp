@@ -1,5 +1,7 @@
 #include "text/raw_tokenizer.h"
 
+#include "base/json.h"
+
 namespace octet {
 namespace {
 
@@ -209,7 +211,7 @@ RawTokenizer read_raw_tokenizer(std::string_view json, const std::string& where)
   try {
     nlohmann::json::sax_parse(json.data(), json.data() + json.size(), &reader);
   } catch (const nlohmann::json::exception& e) {
-    fail("{}: is not JSON: {}", where, e.what());
+    fail("{}: is not valid JSON: {}", where, json_reason(e.what()));
   }
   if (!raw.rest.is_object()) fail("{}: is not a JSON object", where);
   return raw;
