@@ -112,6 +112,71 @@ class Calibration(ProgramTest):
         run = float(re.search(r"at most ([0-9.]+) MB", said).group(1)) * 1e6
         self.assertTrue(0.99 * run < dry["memory_bytes"] < 1.1 * run, (dry["memory_bytes"], run))
 
+    def test_a_text_is_read_as_far_as_it_is_needed(self):
+        command = ("--scheme", "W8A8_STATIC", "--calibration-tokens", 500, "--context", 256)
+        peaks, bytes_of = {}, {}
+        large = self.folder / "large.txt"
+        large.write_bytes(self.text.read_bytes() * (200_000_000 // BYTES))
+        for name, text in (("short", self.text), ("long", large)):
+            made = self.json_of("compress", self.model, "--calibration", text, "-o", self.folder / name, *command)
+            peaks[name] = made["peak_memory_bytes"]
+            bytes_of[name] = (self.folder / name / "model.safetensors").read_bytes()
+        self.assertEqual(bytes_of["short"], bytes_of["long"])
+        self.assertLess(peaks["long"], peaks["short"] + 10_000_000)
+
+        endless = subprocess.Popen(["yes", json.dumps({"text": "Once upon a time."})], stdout=subprocess.PIPE)
+        self.addCleanup(endless.wait)
+        self.addCleanup(endless.stdout.close)
+        done = subprocess.run([OCTET, "compress", str(self.model), "--calibration", "/dev/stdin", *map(str, command), "-o",
+                               str(self.folder / "piped")], stdin=endless.stdout, capture_output=True, timeout=100)
+        self.assertEqual(done.returncode, 0, done)
+
+    def test_work_is_taken_up_where_the_text_that_is_used_is_the_same(self):
+        out = self.folder / "out"
+        command = self.compress("--scheme", "W8A8", "--calibration-tokens", BYTES // 40, "-o", out)
+
+        def begun_and_killed():
+            process = subprocess.Popen([OCTET, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            layer = self.folder / "out.part" / "work" / "layer-00000.safetensors.sha256"
+            while not layer.exists() and process.poll() is None:
+                time.sleep(0.001)
+            process.kill()
+            process.wait()
+            if out.exists():
+                self.skipTest("it was done before it was killed")
+
+        begun_and_killed()
+        with self.text.open("ab") as text:
+            text.write(b"What lies beyond the tokens that are used.")
+        self.assertIn("that an earlier run had finished", octet(*command).stderr.decode())
+        shutil.rmtree(out)
+        begun_and_killed()
+        self.text.write_bytes(b"Another text. " + self.text.read_bytes())
+        self.assertIn("a text or octet itself is not the same as then", octet(*command).stderr.decode())
+
+    def test_numbers_that_are_none_are_named_with_their_option(self):
+        out = ("--scheme", "W8A8", "-o", self.folder / "out")
+        for seed in ("-1", "abc", "inf", "nan", "1.5", "99999999999999999999"):
+            for verb in (self.compress(*out), ("run", self.model, "--prompt", "a")):
+                text = self.fails(2, *verb, "--seed", seed)
+                self.assertEqual(text, f"octet: --seed {seed}: give a whole number from 0 to 18446744073709551615\n")
+        for option in ("--seed", "--context", "--calibration-tokens", "--threads"):
+            self.assertIn(f"{option}: has an empty value", self.fails(2, *self.compress(*out, option, "")))
+        self.assertIn("--ram abc: is no number", self.fails(2, *self.compress(*out, "--ram", "abc")))
+        self.assertIn("is too large", self.fails(2, *self.compress(*out, "--max-size", "99999999999999999999")))
+
+    def test_a_name_that_is_too_long_is_said_to_be(self):
+        for length in (252, 300):
+            name = self.folder / ("x" * length)
+            self.assertEqual(self.fails(1, *self.compress("--scheme", "W8A8", "-o", name)), f"octet: {name}: name too long\n")
+
+    def test_an_ignored_pattern_that_matches_nothing_is_said(self):
+        recipe = self.folder / "r.yaml"
+        recipe.write_text("QuantizationModifier: {scheme: FP8_DYNAMIC, ignore: [lm_head, 're:.*visoin.*']}")
+        done = octet("compress", self.model, "--recipe", recipe, "-o", self.folder / "out")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn('the ignored pattern "re:.*visoin.*" matches no linear layer', done.stderr.decode())
+
     def test_a_report_without_a_text_of_its_own_says_what_it_is_measured_on(self):
         done = octet(*self.compress("--scheme", "W8A8", "--algorithm", "mse", "--calibration-tokens", 300,
                                     "-o", self.folder / "out", "--report", self.folder / "r.html"))
@@ -205,12 +270,18 @@ class Calibration(ProgramTest):
         out = ("--scheme", "W8A8", "-o", self.folder / "out")
         for name, content, word in (("empty.txt", b"", "no text"), ("binary.txt", b"a\0b", "zero bytes"),
                                     ("chat.jsonl", b'{"messages": []}', "chat template"),
+                                    ("latin.txt", b"fine\nna\xefve\n", "latin.txt, line 2, byte 3: is not UTF-8"),
+                                    ("pretty.json", b'{\n  "text": "a"\n}\n', "is not JSON lines"),
                                     ("broken.jsonl", b'{"text": ', "broken.jsonl, line 1")):
             file = self.folder / name
             file.write_bytes(content)
             self.assertIn(word, self.fails(1, "compress", self.model, "--calibration", file, *out))
         self.assertIn("no text", self.fails(1, "compress", self.model, "--calibration", self.folder / "empty.txt",
                                             "--max-kl", "1", *out))
+        for place, word in (("/dev/zero", "is a device"), (self.folder, "is a directory")):
+            self.assertIn(word, self.fails(1, "compress", self.model, "--calibration", place, *out))
+        latin = self.folder / "latin.txt"
+        self.assertIn("latin.txt, line 2, byte 3", self.fails(1, *self.compress(*out, "--max-kl", "1", "--validation", latin)))
         recipe = self.folder / "recipe.yaml"
         recipe.write_text("QuantizationModifier: {scheme: W8A8, targets: ['model.layers.0.mlp.upp_proj']}")
         self.assertIn("close to it are model.layers.0.mlp.up_proj",

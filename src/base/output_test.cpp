@@ -129,6 +129,15 @@ TEST(OutputDirectory, NeverReplacesWhatIsNoModel) {
   EXPECT_TRUE(fs::exists(directory / "home/thesis.tex"));
 }
 
+TEST(OutputDirectory, SaysThatANameIsTooLong) {
+  const TemporaryDirectory directory;
+  for (const size_t length : {252, 300}) {
+    const fs::path path = directory / std::string(length, 'x');
+    expect_error([&] { OutputDirectory out(path); }, {path.string() + ": name too long"});
+    expect_error([&] { OutputDirectory out(path, true); }, {"name too long"});
+  }
+}
+
 TEST(OutputDirectory, RefusesATargetThatAppearsMeanwhile) {
   const TemporaryDirectory directory;
   {

@@ -7,6 +7,7 @@
 #include "base/escape.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/sha256.h"
 #include "base/units.h"
 #include "cli/compress_budget.h"
 #include "cli/compress_contract.h"
@@ -14,12 +15,12 @@
 #include "cli/compress_notices.h"
 #include "cli/compress_report.h"
 #include "cli/model_options.h"
+#include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "compress/calibrate.h"
 #include "compress/compress.h"
 #include "compress/identity.h"
-#include "compress/sequences.h"
 #include "compress/target.h"
 #include "tensor/storage.h"
 
@@ -111,11 +112,8 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
 
   Threads threads(common.threads);
   const bool reports = !given.report.empty();
-  Texts texts;
-  if (reports)
-    texts = texts_of(given);
-  else if (!given.calibration.empty())
-    texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
+  const Texts texts = texts_of(given);
+  options.calibration_sha256 = sha256_hex(texts.calibration);
   if (reports && given.validation.empty()) {
     print_notice(
         "octet: the report is measured on the last tenth of the calibration text, which is not calibrated on "
@@ -188,16 +186,6 @@ std::vector<std::string> names_of_matches() {
   return names;
 }
 
-// An empty value would be taken for an option that is not there.
-void refuse_empty_values(CLI::App& app) {
-  for (CLI::Option* option : app.get_options()) {
-    if (option->get_items_expected_max() == 0) continue;  // a flag
-    option->check([](const std::string& value) {
-      return value.empty() ? std::string("has an empty value: give one, or leave the option out") : std::string();
-    });
-  }
-}
-
 }  // namespace
 
 Run add_compress(CLI::App& app) {
@@ -253,15 +241,14 @@ Run add_compress(CLI::App& app) {
   app.add_option("--rounding", o.rounding, "how codes are rounded")
       ->check(CLI::IsMember({"half_even", "half_away", "toward_zero", "stochastic"}))
       ->capture_default_str();
-  app.add_option("--seed", o.seed, "of stochastic rounding")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_seed(app, "of stochastic rounding", [&o](uint64_t seed) { o.seed = seed; })->default_str("0");
   app.add_flag("--narrow-range", o.narrow_range, "INT8 codes from -127 instead of -128");
   app.add_flag("--strict", o.strict, "layers that other programs refuse are an error, not a warning");
   app.add_flag("--force", o.force, "replace the output if it is there");
   app.add_flag("--dry-run", o.dry_run, "print what would be done, its size and its time, and write nothing");
-  refuse_empty_values(app);
+  for (CLI::Option* option : app.get_options()) {  // an empty value would be taken for an option that is not there
+    if (option->get_items_expected_max() > 0) option->transform(not_empty());
+  }
   app.footer(app.get_footer() + scheme_table());
   return [options](const Common& common) { return compress_model(*options, common); };
 }

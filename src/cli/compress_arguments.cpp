@@ -13,7 +13,6 @@
 #include "cli/verbs.h"
 #include "compress/calibrate.h"
 #include "compress/recipe.h"
-#include "compress/sequences.h"
 #include "compress/target.h"
 
 namespace octet::cli {
@@ -145,31 +144,9 @@ Contract contract_of(const CompressArguments& o) {
   Contract contract;
   if (!o.max_ppl_increase.empty()) contract.max_perplexity_increase = share_named(o.max_ppl_increase);
   if (!o.max_kl.empty()) contract.max_kl = number_named(o.max_kl, "--max-kl");
-  if (!o.max_size.empty()) contract.max_bytes = bytes_named(o.max_size);
+  if (!o.max_size.empty()) contract.max_bytes = bytes_named(o.max_size, "--max-size");
   if (!o.max_latency.empty()) contract.max_latency = seconds_named(o.max_latency);
   return contract;
-}
-
-Texts texts_of(const CompressArguments& o) {
-  Texts texts;
-  if (!o.calibration.empty()) texts.calibration = calibration_text(read_text(o.calibration), o.calibration);
-  if (!o.validation.empty()) {
-    texts.validation = calibration_text(read_text(o.validation), o.validation);
-    return texts;
-  }
-  if (!o.calibration.empty() && texts.calibration.empty()) {
-    fail("{}: there is no text in it to watch the model on", printable(o.calibration));
-  }
-  if (texts.calibration.empty()) {
-    throw UsageError(fmt::format(
-        "{} on a text: give --validation FILE, or --calibration FILE of which the last tenth is kept for it",
-        contract_of(o).empty() ? "--report measures the model before and after" : "a contract is verified"));
-  }
-  size_t border = texts.calibration.size() / 10 * 9;
-  while (border > 0 && (static_cast<unsigned char>(texts.calibration[border]) & 0xC0) == 0x80) --border;
-  texts.validation = texts.calibration.substr(border);
-  texts.calibration.resize(border);
-  return texts;
 }
 
 CompressArguments with_target(CompressArguments o) {

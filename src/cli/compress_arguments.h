@@ -32,7 +32,9 @@ std::string command_of(const CompressArguments& arguments, bool all = true);
 CompressOptions compress_options(const CompressArguments& arguments);
 Contract contract_of(const CompressArguments& arguments);
 
-/// The text that a contract is verified on, and what is left to calibrate on.
+/// What is calibrated on (of it, no more than the tokens asked for can have), and, where there is a contract or a
+/// report, what that is measured on: --validation, or the last tenth of the calibration text, whose rest is calibrated
+/// on then.
 struct Texts {
   std::string calibration, validation;
 };

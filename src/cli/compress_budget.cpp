@@ -43,7 +43,7 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
   const MemoryPrediction all{walk.in_memory + beside, walk.spilled + beside};
   const bool fits = static_cast<uint64_t>(all.in_memory) <= hard_limit();
   if (ram.empty()) return fits && all.in_memory - all.spilled <= usual ? usual : 0;
-  const int64_t budget = bytes_named(ram);
+  const int64_t budget = bytes_named(ram, "--ram");
   if (std::max(floor, all.spilled) > budget) refuse_budget(budget, std::max(floor, all.spilled));
   return activations_within(all, fits ? budget : std::max(all.spilled, std::min(budget, all.in_memory - 1)));
 }

@@ -7,6 +7,7 @@
 #include "base/escape.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/sha256.h"
 #include "base/units.h"
 #include "cli/compress_budget.h"
 #include "cli/compress_notices.h"
@@ -188,6 +189,7 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   Threads threads(common.threads);
   CompressOptions base = compress_options(arguments);
   base.command = command_of(given);
+  base.calibration_sha256 = sha256_hex(texts.calibration);
   const Checkpoint checkpoint = Checkpoint::open(base.model);
   if (contract.max_bytes) {
     const int64_t least = least_bytes(checkpoint, base, schemes);

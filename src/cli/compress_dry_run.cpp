@@ -17,17 +17,13 @@ namespace {
 // The texts as the run itself reads them, for they stand in memory; and what of them would be calibrated on.
 struct CalibrationText {
   Texts texts;
-  Sequences sequences;
+  Sequences sequences = {};
   int64_t rows() const { return sequences.begins.empty() ? 0 : sequences.rows(); }
 };
 
 CalibrationText text_to_calibrate_on(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
                                      const CompressOptions& options) {
-  CalibrationText result;
-  if (!given.report.empty())
-    result.texts = texts_of(given);
-  else if (!given.calibration.empty())
-    result.texts.calibration = calibration_text(read_text(given.calibration), given.calibration);
+  CalibrationText result{texts_of(given)};
   if (!uses_calibration(options)) return result;
   result.sequences =
       sequences_of(checkpoint, plan.model, {given.calibration, options.context, options.calibration_tokens},

@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "cli/help.h"
+#include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/verb.h"
@@ -47,6 +48,12 @@ std::string usage_sentence(CLI::App& app, const CLI::ParseError& error, const st
   return fmt::format("{}; see {}", error.what(), help);
 }
 
+// By what the help calls its value: N or X, with the range behind.
+bool is_number(const CLI::Option& option) {
+  const std::string name = option.get_type_name();
+  return name == "N" || name == "X" || name.starts_with("N:") || name.starts_with("X:");
+}
+
 struct Program {
   CLI::App app{"Octet makes language models eight bits wide, proves what that costs, and runs them."};
   Common common;
@@ -71,6 +78,9 @@ struct Program {
         ->type_name("N")
         ->check(CLI::Range(1, 1024))
         ->capture_default_str();
+    for (CLI::Option* option : sub->get_options()) {
+      if (is_number(*option)) option->transform(not_empty());
+    }
     sub->add_flag("--json", common.json, "one JSON object on standard output, everything else on standard error");
     sub->callback([this, run = std::move(run)] { chosen = run; });
   }

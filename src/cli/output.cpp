@@ -18,24 +18,6 @@ namespace {
 bool printed = false;
 constexpr size_t kLargestText = size_t{2} << 30;
 
-std::string read_all(int fd, const std::string& name) {
-  std::string text;
-  constexpr size_t kPiece = size_t{1} << 20;
-  for (;;) {
-    const size_t had = text.size();
-    text.resize(had + kPiece);
-    const ssize_t got = ::read(fd, text.data() + had, kPiece);
-    if (got < 0 && errno == EINTR) {
-      text.resize(had);
-      continue;
-    }
-    if (got < 0) fail("{}: cannot be read: {}", name, std::strerror(errno));
-    text.resize(had + static_cast<size_t>(got));
-    if (got == 0) return text;
-    if (text.size() > kLargestText) fail("{}: has more than 2 GB of text; give it in pieces", name);
-  }
-}
-
 }  // namespace
 
 void print(std::string_view text) {
@@ -70,17 +52,40 @@ bool has_printed() {
   return printed;
 }
 
+TextInput::TextInput(const std::string& file) : name_(file), fd_(STDIN_FILENO) {
+  if (file == "-") {
+    name_ = "standard input";
+    return;
+  }
+  fd_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0) fail("{}: cannot be opened: {}", name_, std::strerror(errno));
+}
+
+TextInput::~TextInput() {
+  if (fd_ != STDIN_FILENO) ::close(fd_);
+}
+
+size_t TextInput::read(char* to, size_t size) {
+  for (;;) {
+    const ssize_t got = ::read(fd_, to, size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("{}: cannot be read: {}", name_, std::strerror(errno));
+    had_ += static_cast<size_t>(got);
+    if (had_ > kLargestText) fail("{}: has more than 2 GB of text; give it in pieces", name_);
+    return static_cast<size_t>(got);
+  }
+}
+
 std::string read_text(const std::string& file) {
-  if (file == "-") return read_all(STDIN_FILENO, "standard input");
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("{}: cannot be opened: {}", file, std::strerror(errno));
-  try {
-    std::string text = read_all(fd, file);
-    ::close(fd);
-    return text;
-  } catch (...) {
-    ::close(fd);
-    throw;
+  TextInput input(file);
+  std::string text;
+  constexpr size_t kPiece = size_t{1} << 20;
+  for (;;) {
+    const size_t had = text.size();
+    text.resize(had + kPiece);
+    const size_t got = input.read(text.data() + had, kPiece);
+    text.resize(had + got);
+    if (got == 0) return text;
   }
 }
 

@@ -22,7 +22,25 @@ void print_json(const Json& object);
 /// Whether print or print_json wrote anything.
 bool has_printed();
 
-/// A file of text, or standard input for "-". Throws Error if it cannot be read or has more than 2 GB.
+/// A file of text, or standard input for "-", read piece by piece. Throws Error if it cannot be read or has more than
+/// 2 GB.
+class TextInput {
+ public:
+  explicit TextInput(const std::string& file);
+  ~TextInput();
+  TextInput(const TextInput&) = delete;
+  TextInput& operator=(const TextInput&) = delete;
+
+  /// How many bytes are put at `to`; 0 only at the end.
+  size_t read(char* to, size_t size);
+
+ private:
+  std::string name_;
+  int fd_;
+  size_t had_ = 0;
+};
+
+/// All of it. Throws Error if it cannot be read or has more than 2 GB.
 std::string read_text(const std::string& file);
 
 }  // namespace octet::cli

@@ -7,6 +7,7 @@
 #include "base/terminal.h"
 #include "base/units.h"
 #include "cli/model_options.h"
+#include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "run/generate.h"
@@ -120,8 +121,8 @@ Run add_run(CLI::App& app) {
          "draw from the fewest tokens that reach this probability (default: the model's)");
   number("--min-p", options->min_p, 0, 1, "leave out tokens below this share of the likeliest (default: the model's)");
   number("--repetition-penalty", options->repetition_penalty, 0.01, 100, "above 1: say the same thing less often");
-  app.add_option("--seed", options->seed, "the same seed gives the same text (default: another one each time)")
-      ->type_name("N");
+  add_seed(app, "the same seed gives the same text (default: another one each time)",
+           [o = options.get()](uint64_t seed) { o->seed = seed; });
   app.add_option("--stop", options->stop, "end before this text; may be given several times")
       ->type_name("TEXT")
       ->take_all();

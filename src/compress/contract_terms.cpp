@@ -16,6 +16,9 @@ namespace {
 std::pair<double, std::string_view> number_and_unit(const std::string& text, const char* option) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc::result_out_of_range) {
+    throw UsageError(fmt::format("{} {}: is too large or too small", option, printable(text, 40)));
+  }
   if (error != std::errc() || !std::isfinite(number)) {
     throw UsageError(fmt::format("{} {}: is no number", option, printable(text, 40)));
   }
@@ -32,17 +35,17 @@ double share_named(const std::string& text) {
   throw UsageError(fmt::format("--max-ppl-increase {}: give a share such as 0.5% or 0.005", printable(text, 40)));
 }
 
-int64_t bytes_named(const std::string& text) {
-  const auto [number, unit] = number_and_unit(text, "a size of");
+int64_t bytes_named(const std::string& text, const char* option) {
+  const auto [number, unit] = number_and_unit(text, option);
   std::string upper(unit);
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   double factor = 0;
   for (const auto& [name, power] : {std::pair{"", 1.0}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}}) {
     if (upper == name || upper == std::string(name) + "B") factor = power;
   }
-  if (factor == 0 || number * factor > 9e18) {
-    throw UsageError(fmt::format("a size of {}: give bytes, or a number with K, M or G", printable(text, 40)));
-  }
+  const std::string where = fmt::format("{} {}", option, printable(text, 40));
+  if (factor == 0) throw UsageError(where + ": give bytes, or a number with K, M or G");
+  if (number * factor > 9e18) throw UsageError(where + ": is too large");
   return static_cast<int64_t>(number * factor);
 }
 

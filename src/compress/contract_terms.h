@@ -19,8 +19,8 @@ struct Contract {
 
 /// "0.5%" or "0.005". Throws UsageError.
 double share_named(const std::string& text);
-/// "700M", "1.5G", "4096": powers of 1000. Throws UsageError.
-int64_t bytes_named(const std::string& text);
+/// "700M", "1.5G", "4096": powers of 1000. Throws UsageError naming the option.
+int64_t bytes_named(const std::string& text, const char* option);
 /// "20ms", "0.02s". Throws UsageError.
 double seconds_named(const std::string& text);
 

@@ -21,15 +21,19 @@ Candidate measured(double ratio_high, double kl, int64_t bytes, double latency) 
 TEST(Contracts, AreReadInPeoplesUnits) {
   EXPECT_DOUBLE_EQ(share_named("0.5%"), 0.005);
   EXPECT_DOUBLE_EQ(share_named("0.005"), 0.005);
-  EXPECT_EQ(bytes_named("700M"), 700'000'000);
-  EXPECT_EQ(bytes_named("1.5GB"), 1'500'000'000);
-  EXPECT_EQ(bytes_named("4096"), 4096);
-  EXPECT_EQ(bytes_named("2kb"), 2000);
+  EXPECT_EQ(bytes_named("700M", "--ram"), 700'000'000);
+  EXPECT_EQ(bytes_named("1.5GB", "--ram"), 1'500'000'000);
+  EXPECT_EQ(bytes_named("4096", "--ram"), 4096);
+  EXPECT_EQ(bytes_named("2kb", "--ram"), 2000);
   EXPECT_DOUBLE_EQ(seconds_named("20ms"), 0.02);
   EXPECT_DOUBLE_EQ(seconds_named("0.02s"), 0.02);
   EXPECT_DOUBLE_EQ(seconds_named("33.5µs"), 33.5e-6);
   expect_error([] { share_named("0.5pp"); }, {"0.5pp"});
-  expect_error([] { bytes_named("-3M"); }, {"is negative"});
+  expect_error([] { bytes_named("-3M", "--ram"); }, {"--ram -3M: is negative"});
+  expect_error([] { bytes_named("abc", "--max-size"); }, {"--max-size abc: is no number"});
+  for (const char* size : {"99999999999999999999", "1e999", "10000000T"}) {
+    expect_error([&] { bytes_named(size, "--ram"); }, {"--ram", size, "is too large"});
+  }
   expect_error([] { seconds_named("20"); }, {"20ms"});
 }
 

@@ -14,11 +14,12 @@ FileHashes hashes_of_inputs(const Checkpoint& checkpoint, const CompressOptions&
   std::vector<fs::path> files{checkpoint.directory() / "config.json"};
   for (const auto& file : checkpoint.files()) files.push_back(file->path());
   std::error_code error;
-  if (options.calibration) files.push_back(*options.calibration);
+  if (options.calibration && options.calibration_sha256.empty()) files.push_back(*options.calibration);
   for (const fs::path& file : {checkpoint.directory() / "tokenizer.json", fs::path(options.recipe)}) {
     if (fs::is_regular_file(file, error)) files.push_back(file);
   }
   FileHashes hashes;
+  if (options.calibration) hashes[options.calibration->filename().string()] = options.calibration_sha256;
   for (const fs::path& file : files) hashes[file.filename().string()] = hash_of_file(file, stop);
   return hashes;
 }

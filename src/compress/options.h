@@ -25,7 +25,8 @@ struct CompressOptions {
   bool watch_noise = false;   // keep what a report shows of each layer
   bool force = false;         // replace the output
   std::optional<std::filesystem::path> calibration;
-  int64_t context = 512;  // tokens of a calibration sequence, BOS among them
+  std::string calibration_sha256;  // of the text that is used of it; if empty, the file is hashed
+  int64_t context = 512;           // tokens of a calibration sequence, BOS among them
   int64_t calibration_tokens = 65536;
   int64_t activation_bytes = int64_t{256} << 20;  // of activations held in memory; more go to a file
   int64_t shard_bytes = 5'000'000'000;

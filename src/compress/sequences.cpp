@@ -1,18 +1,13 @@
 #include "compress/sequences.h"
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
 #include "base/escape.h"
-#include "base/json.h"
 #include "models/architectures.h"
 #include "models/rope.h"
 #include "text/tokenizer.h"
 
 namespace octet {
 namespace {
-
-constexpr int64_t kBytesOfAToken = 32;  // more of a text is not read than the tokens wanted can have
 
 int32_t first_token(const DecoderConfig& config, const std::string& directory) {
   if (config.bos >= 0) return config.bos;
@@ -29,39 +24,11 @@ std::string_view beginning_of(std::string_view text, int64_t bytes) {
   return text.substr(0, size);
 }
 
-bool is_binary(std::string_view text) {
-  return text.substr(0, 1 << 16).find('\0') != std::string_view::npos;
-}
-
-// "text" of one line of JSON.
-std::string text_of_line(std::string_view line, const std::string& where) {
-  const Json object = parse_json(line, where);
-  if (object.is_object() && object.contains("text") && object["text"].is_string()) return object["text"];
-  if (object.is_object() && object.contains("messages")) {
-    fail("{}: holds messages of a chat, which need a chat template; give their text in a field text", where);
-  }
-  fail("{}: has no field text that is a string", where);
-}
-
 }  // namespace
 
-std::string calibration_text(std::string raw, const std::string& file) {
-  const std::string name = printable(file);
-  if (is_binary(raw)) fail("{}: is not a text: it holds zero bytes", name);
-  const bool lines = file.ends_with(".jsonl") || file.ends_with(".ndjson");
-  if (!lines) return raw;
-  std::string text;
-  int64_t number = 0;
-  for (size_t begin = 0; begin < raw.size();) {
-    const size_t end = std::min(raw.find('\n', begin), raw.size());
-    const std::string_view line = std::string_view(raw).substr(begin, end - begin);
-    ++number;
-    begin = end + 1;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (!text.empty()) text += "\n\n";
-    text += text_of_line(line, fmt::format("{}, line {}", name, number));
-  }
-  return text;
+int64_t text_bytes_of(int64_t tokens) {
+  constexpr int64_t kBytesOfAToken = 32;
+  return tokens * kBytesOfAToken;
 }
 
 Sequences sequences_of(const DecoderConfig& config, const std::filesystem::path& model, int64_t context,
@@ -82,7 +49,7 @@ Sequences sequences_of(const DecoderConfig& config, const std::filesystem::path&
 Sequences sequences_of(const Checkpoint& checkpoint, const DecoderConfig& config, const SequenceOptions& options,
                        std::string_view text) {
   const Tokenizer tokenizer = Tokenizer::load(checkpoint.directory());
-  std::vector<int32_t> tokens = tokenizer.encode(beginning_of(text, options.tokens * kBytesOfAToken));
+  std::vector<int32_t> tokens = tokenizer.encode(beginning_of(text, text_bytes_of(options.tokens)));
   if (tokens.empty()) fail("{}: there is no text in it to watch the model on", printable(options.source));
   tokens.resize(std::min(tokens.size(), static_cast<size_t>(options.tokens)));
   return sequences_of(config, checkpoint.directory(), options.context, tokens);

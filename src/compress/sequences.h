@@ -23,6 +23,9 @@ struct SequenceOptions {
   int64_t tokens = 65536;  // at most
 };
 
+/// No more of a text is read than these tokens can have.
+int64_t text_bytes_of(int64_t tokens);
+
 /// Tokens of a text (at least one), cut.
 Sequences sequences_of(const DecoderConfig& config, const std::filesystem::path& model, int64_t context,
                        std::span<const int32_t> tokens);
@@ -39,9 +42,5 @@ Tensor run_layer(Context& ctx, const DecoderConfig& config, const DecoderLayer& 
                  int64_t first, int64_t last, Tensor x, std::span<const KvScales> scales = {});
 /// One of a layer's seven linear modules: "self_attn.q_proj".
 Weight& linear_of(DecoderLayer& layer, std::string_view name);
-
-/// What a calibration file says: its text, or the `text` fields of JSON lines with blank lines between. Throws Error
-/// for a file that is not text, and for chats (`messages`), which need a template.
-std::string calibration_text(std::string raw, const std::string& file);
 
 }  // namespace octet

@@ -274,13 +274,5 @@ TEST(Targets, RefuseWhatTheyCannotLoad) {
   expect_error([] { target_named("vllm-turing"); }, {"there is no target vllm-turing; there are this-cpu"});
 }
 
-TEST(CalibrationText, IsTextOrTheTextOfJsonLines) {
-  EXPECT_EQ(calibration_text("a\nb", "x.txt"), "a\nb");
-  EXPECT_EQ(calibration_text("{\"text\": \"a\"}\n\n{\"text\": \"b\", \"id\": 3}\r\n", "x.jsonl"), "a\n\nb");
-  expect_error([] { calibration_text(std::string("a\0b", 3), "x.txt"); }, {"x.txt", "zero bytes"});
-  expect_error([] { calibration_text("{\"messages\": []}", "x.jsonl"); }, {"x.jsonl, line 1", "chat template"});
-  expect_error([] { calibration_text("{}\n", "x.jsonl"); }, {"line 1", "no field text"});
-}
-
 }  // namespace
 }  // namespace octet

@@ -36,6 +36,13 @@ void expect_error(const std::string& json, const char* part) {
   EXPECT_THAT(error_of_json(json), AllOf(HasSubstr("tokenizer.json"), HasSubstr(part))) << json.substr(0, 200);
 }
 
+TEST(HostileTokenizer, BrokenJsonIsSaidToBe) {
+  for (const char* json : {"", "{\"model\": ", "{\"a\": 1e999}", "not"}) {
+    expect_error(json, "is not valid JSON");
+    EXPECT_THAT(error_of_json(json), Not(HasSubstr("json.exception")));
+  }
+}
+
 TEST(HostileTokenizer, IdsMustBeOnesThatAVocabularyCanHave) {
   expect_error(bpe(R"({"a": -1})"), "negative");
   expect_error(bpe(R"({"a": 2147483648})"), "too large");

@@ -102,7 +102,7 @@ class Reader {
   }
 
   bool parse_error(size_t position, const std::string&, const nlohmann::json::exception& e) {
-    fail("{}: is not JSON near byte {}: {}", out_.where, position, e.what());
+    fail("{}: is not valid JSON near byte {}: {}", out_.where, position, json_reason(e.what()));
   }
 
  private:
