@@ -85,6 +85,13 @@ class Eval(ProgramTest):
             self.assertIn("report", self.fails(1, "eval", "no-such-model", "--text", "x", "--report",
                                                f"{directory}/nowhere/r.html"))
 
+    def test_a_cache_of_eight_bits_is_compared_with_the_model_as_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = pathlib.Path(folder) / "text.txt"
+            text.write_text("Once upon a time there was a little girl named Lily. " * 10)
+            done = self.json_of("eval", self.data(MODEL), "--kv-cache", "fp8", "--baseline", self.data(MODEL), "--text", text)
+            self.assertGreater(done["kl_divergence"], 0)
+
     def test_the_runs_of_a_text_come_to_its_means(self):
         done = self.json_of("eval", self.data(MODEL), "--scheme", "W8A8", "--baseline", self.data(MODEL), "--context", "100",
                             "--text", self.data("text/tinystories.sample.txt"))

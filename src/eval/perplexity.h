@@ -11,7 +11,7 @@ struct PerplexityOptions {
   int64_t context = 512;  // positions of a run, its first token included
   int64_t chunk = 512;    // tokens of a run that go through a model at once
   int64_t batch = 1;      // runs that go through a model together
-  std::string cache = "auto";
+  std::string cache = "auto";                    // of the model; one that it is compared with keeps its own
   std::function<void(int64_t tokens)> progress;  // scored since the last call
 };
 
