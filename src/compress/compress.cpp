@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "compress/apply.h"
+#include "compress/finite.h"
 #include "compress/identity.h"
 #include "compress/save.h"
 
@@ -50,7 +51,8 @@ void write_beside_weights(const Checkpoint& checkpoint, const Plan& plan, const 
 
 CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options,
                         const std::function<Calibration(const WorkPlace&)>& watch, Threads& threads,
-                        const std::function<void(int64_t bytes)>& advance) {
+                        const std::function<void(int64_t bytes)>& advance,
+                        const std::function<void(const std::filesystem::path& made, const CompressResult&)>& finish) {
   const auto start = std::chrono::steady_clock::now();
   CompressResult result{.bytes_before = plan.bytes_before, .bytes_after = plan.bytes_after};
   const bool resumable = !options.pipeline.plain();
@@ -67,6 +69,7 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
     work.identity = identity_of(options, hashes, plan.output ? write_quantization_config(*plan.output).dump() : "");
   }
   try {
+    if (resumable) require_finite(checkpoint, threads);
     const Calibration calibration = watch(work);
     write_weights(checkpoint, plan, options, calibration, output.path(), threads, advance);
     if (!resumable) hashes = input_hashes.get();
@@ -80,6 +83,9 @@ CompressResult compress(const Checkpoint& checkpoint, const Plan& plan, const Co
   }
   result.layers = static_cast<int64_t>(plan.modules.size());
   result.seconds = seconds_since(start);
+  const auto whole = std::chrono::steady_clock::now();
+  if (finish) finish(output.path(), result);
+  result.finish_seconds = seconds_since(whole);
   const auto sync = std::chrono::steady_clock::now();
   output.commit();
   result.sync_seconds = seconds_since(sync);

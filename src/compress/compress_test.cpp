@@ -334,6 +334,40 @@ TEST(Compress, NamesTheTensorThatIsNotFiniteAndLeavesNothingBehind) {
   }
 }
 
+// Before a walk of hours, not where the tensor is written after it.
+TEST(Compress, LooksForNumbersThatAreNotFiniteBeforeItCalibrates) {
+  const TinyModel model;
+  auto tensors = tiny_tensors({});
+  for (auto& [tensor, x] : tensors) {
+    if (tensor == "model.norm.weight") x.data<uint16_t>()[3] = 0xFFC0;
+  }
+  write_safetensors(model.path() / "model.safetensors", tensors);
+  CompressOptions options = model.options("W8A8");
+  options.pipeline = pipeline_named("default", *options.scheme);
+  options.calibration = model.out("text.txt");
+  write_bytes(*options.calibration, "text");
+  const Checkpoint checkpoint = Checkpoint::open(options.model);
+  const Plan plan = make_plan(checkpoint, options);
+  Threads threads(2);
+  const auto watch = [](const WorkPlace&) -> Calibration { throw std::logic_error("calibrated"); };
+  expect_error([&] { compress(checkpoint, plan, options, watch, threads, [](int64_t) {}); },
+               {"model.norm.weight", "NaN or infinite"});
+  EXPECT_FALSE(std::filesystem::exists(model.out("out.part")));
+}
+
+TEST(Compress, WarnsOfWhatIsRoundedTwice) {
+  const TinyModel model;
+  compress_with(model.options("W8A8"));
+  CompressOptions options = model.options("W8A8");
+  options.model = model.out("out");
+  options.output = model.out("again");
+  const Plan again = make_plan(Checkpoint::open(options.model), options);
+  ASSERT_EQ(again.warnings.size(), 1u);
+  EXPECT_NE(again.warnings[0].find("compressed already"), std::string::npos);
+  options.scheme = &scheme_named("UNQUANTIZED");
+  EXPECT_TRUE(make_plan(Checkpoint::open(options.model), options).warnings.empty());
+}
+
 TEST(Compress, ReplacesAnOutputOnlyWhenForced) {
   const TinyModel model;
   CompressOptions options = model.options("W8A8");

@@ -269,10 +269,13 @@ ContractResult fulfil(const ContractTask& task, Threads& threads) {
   fs::create_directory(rows);
   const ContractResult result = Search(task, work, hashes, rows, threads).run();
   fs::remove_all(rows);
-  if (result.holds())
-    keep_chosen(work.candidate(result.candidates[result.chosen].kept), output);
-  else
+  if (!result.holds()) {
     work.clear();
+    return result;
+  }
+  const fs::path chosen = work.candidate(result.candidates[result.chosen].kept);
+  if (task.finish) task.finish(chosen, result);
+  keep_chosen(chosen, output);
   return result;
 }
 

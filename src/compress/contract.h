@@ -26,6 +26,8 @@ struct ContractTask {
   std::function<void(const CompressOptions&)> make;     // compresses into options.output
   std::function<void(const CompressOptions&)> take_up;  // told of what an earlier run had made there
   std::function<void(const std::string&)> tell;         // one line a step
+  /// Given the chosen model, where one holds, before it takes its name.
+  std::function<void(const std::filesystem::path& made, const ContractResult&)> finish;
 };
 
 /// No model is in memory as a whole: texts go through layers one at a time, their rows stand in files beside the

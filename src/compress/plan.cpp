@@ -271,6 +271,13 @@ Plan make_plan(const Checkpoint& checkpoint, const CompressOptions& options) {
   }
   warn_of_more_layers(checkpoint, printable(where), plan);
   assign_groups(options, plan);
+  const auto is_rounded_twice = [](const ModulePlan& module) { return module.from && module.to; };
+  if (std::any_of(plan.modules.begin(), plan.modules.end(), is_rounded_twice)) {
+    plan.warnings.push_back(
+        fmt::format("{} is compressed already: its codes are decoded and rounded once more, which loses more than "
+                    "compressing the model that it was made of",
+                    printable(checkpoint.directory().string())));
+  }
   const auto has_bias = [&](const ModulePlan& m) { return m.to && checkpoint.has(m.name + ".bias"); };
   if (options.pipeline.bias_correction && std::none_of(plan.modules.begin(), plan.modules.end(), has_bias)) {
     plan.warnings.emplace_back("no layer that is compressed has a bias: there is none to correct");

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "compress/finite.h"
 #include "compress/modules.h"
 #include "kernels/convert/convert.h"
 #include "quant/codebook.h"
@@ -191,10 +192,7 @@ std::span<const std::byte> TensorMaker::copied(const OutputTensor& tensor, const
       made.assign(bytes.begin(), bytes.end());
       bytes = made;
     }
-    if (!std::isfinite(kernels::amax(float_format(dtype), bytes.data(), piece.count / bytes_of(dtype)))) {
-      fail("{}: tensor {} holds NaN or infinite numbers; the checkpoint is damaged, fetch it again",
-           printable(checkpoint_.directory().string()), printable(tensor.info.name));
-    }
+    require_finite(checkpoint_, tensor.info, bytes);
   }
   return bytes;
 }
