@@ -62,7 +62,8 @@ class Report(ProgramTest):
         for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
             document = xml.dom.minidom.parseString(svg)
             self.assertTrue(document.getElementsByTagName("title") and document.getElementsByTagName("desc"))
-        self.assertEqual(tags.count("figure"), tags.count("details"), "a plot without its numbers")
+        for figure in re.findall(r"<figure>.*?</figure>", text, re.DOTALL):
+            self.assertIn("<details>", figure, "a plot without its numbers")
         self.assertNotIn("nan", re.sub(r"[a-z]*nan[a-z]+|[a-z]+nan[a-z]*", "", text))
         return tags
 
@@ -110,6 +111,30 @@ class CompressReportPage(Report):
                      "The tokens that changed most", "How to repeat it", "--max-ppl-increase"):
             self.assertIn(part, text)
 
+    def test_charts_of_layers_name_every_module(self):
+        text = self.report().read_text()
+        modules = [layer["module"] for layer in json.loads(self.report().with_suffix(".json").read_text())["layers"]]
+        for title in ("Signal-to-noise ratio by kind of noise", "Largest weight of each layer", "Weights that are clipped"):
+            figure = self.figure(text, title)
+            rows = re.findall(r'<th scope="row">(.*?)</th>', figure)
+            self.assertEqual(rows, modules, title)
+            for module in modules:
+                self.assertEqual(figure.count(f"<title>{module}\n"), 2, "once in the wide plot, once in the narrow one")
+            for layer in range(5):
+                self.assertIn(f'class="tick">{layer}</text>', figure)
+        self.assertIn("<title>model.layers.0.self_attn.q_proj\n", self.figure(text, "How far inputs reach"))
+
+    def figure(self, text, title):
+        begin = rf"<figure><figcaption><strong>{re.escape(title)}</strong>"
+        return re.search(begin + ".*?</figure>", text, re.DOTALL).group()
+
+    def test_command_breaks_at_spaces_only(self):
+        text = self.report().read_text()
+        code = re.search('<pre class="code"><code>(.*?)</code></pre>', text).group(1)
+        words = re.findall("<span>(.*?)</span>", code)
+        self.assertEqual(" ".join(f"<span>{word}</span>" for word in words), code)
+        self.assertIn("--max-ppl-increase", words)
+
     def test_no_token_looks_empty(self):
         text = self.report().read_text()
         cells = re.findall(r"<td[^>]*>(.*?)</td>", text[text.index("The tokens that changed most"):], re.DOTALL)
@@ -130,12 +155,64 @@ class CompressReportPage(Report):
         self.assertEqual(sum(kind["count"] for kind in numbers["layer_kinds"]), 35)
         self.assertGreater(numbers["candidates"][0]["predicted_tokens_per_second"], 0)
 
+    def contract_report(self):
+        """Of a search that has to leave units wide, in a model whose characters tokens split."""
+        file = pathlib.Path(self.folder.name) / "contract.html"
+        if not file.exists():
+            text = file.with_name("text.txt")
+            story = self.data("text/tinystories.sample.txt").read_text()[:8000]
+            text.write_text(story + "日本語 mañana 🦙 " * 40)
+            self.succeeds("compress", self.data("models/stories260K"), "--scheme", "W8A8", "--calibration", text,
+                          "--max-kl", "0.0005", "--max-size", "900K", "--report", file, "-o", file.with_name("kept"))
+        text = file.read_text()
+        return text, json.loads(file.with_suffix(".json").read_text()), self.check(text)
+
+    def test_of_a_contract_says_what_was_reached(self):
+        text, numbers, _ = self.contract_report()
+        self.assertRegex(text, r"--max-kl 0\.0005, kept: [1-4]\.\d\de-04")
+        self.assertRegex(text, r"--max-size 900K, kept: [\d.]+ [kM]B of files")
+        self.assertRegex(text, r"[\d.]+ % of [\d.]+ MB; [\d.]+ [kM]B with all files")
+        kl, size = numbers["contract"]
+        self.assertEqual((kl["option"], kl["limit"], size["limit"]), ("--max-kl", 0.0005, 900000))
+        self.assertEqual(kl["reached"], numbers["kl_divergence"])
+        self.assertTrue(any(candidate["bytes"] == size["reached"] for candidate in numbers["candidates"]))
+
+    def test_of_a_contract_marks_the_chosen_and_the_bounds(self):
+        text, numbers, _ = self.contract_report()
+        self.assertGreater(len(numbers["candidates"]), 2)
+        front = self.figure(text, "Size and divergence")
+        self.assertEqual(front.count(">--max-kl 0.0005</text>"), 2)
+        self.assertEqual(front.count('class="bound"'), 4)
+        self.assertEqual(len(re.findall(r"<title>\d+ wide, chosen: ", front)), 2)
+        rows = re.findall(r"<tr>(.*?)</tr>", text[text.index('<th scope="col">contract</th>'):], re.DOTALL)
+        self.assertEqual(sum("holds; chosen" in row for row in rows), 1)
+
+    def test_of_a_contract_lists_sensitivities_and_wide_layers(self):
+        text, numbers, _ = self.contract_report()
+        units = numbers["sensitivities"]
+        modules = sum((unit["modules"] for unit in units), [])
+        self.assertEqual((len(modules), len(set(modules))), (35, 35))
+        wide = [module for unit in units if unit["stays_wide"] for module in unit["modules"]]
+        self.assertGreater(len(wide), 0)
+        self.assertEqual(sum(kind["count"] for kind in numbers["layer_kinds"]), 35)
+        same = [kind["count"] for kind in numbers["layer_kinds"] if kind["before"] == kind["after"]]
+        self.assertEqual(sum(same), len(wide))
+        rate = [unit["kl_divergence"] / unit["bytes_saved"] for unit in units]
+        self.assertEqual(rate, sorted(rate, reverse=True))
+        table = re.search(r"<summary>\d+ units, of which \d+ stay wide</summary>(.*?)</details>", text, re.DOTALL)
+        self.assertEqual(table.group(1).count("<td>wide</td>"), sum(unit["stays_wide"] for unit in units))
+
+    def test_parts_of_characters_show_their_bytes(self):
+        text, numbers, _ = self.contract_report()
+        self.assertNotIn("\ufffd", text)
+        self.assertTrue(any(re.fullmatch("<0x[0-9A-F]{2}>", token["token"]) for token in numbers["worst_tokens"]))
+
     def test_fits_the_browsers_window(self):
         chromium = shutil.which("chromium")
         if not chromium:
             self.skipTest("chromium is not there")
-        pages = {"compress": self.report().read_text(), "eval": self.page("--baseline", self.data("models/stories260K"),
-                                                                           "--scheme", "W8A8")}
+        pages = {"compress": self.report().read_text(), "contract": self.contract_report()[0],
+                 "eval": self.page("--baseline", self.data("models/stories260K"), "--scheme", "W8A8")}
         # The page in a frame, which can be narrower than any window; the frame's own policy allows no script.
         frame = ("<body style='margin:0'><iframe id=f style='border:0' width={} height=2000 srcdoc=\"{}\"></iframe><script>"
                  "onload = () => {{ const d = f.contentDocument; document.body.dataset.measured = ["

@@ -148,6 +148,7 @@ void report_contract(const CompressArguments& given, const CompressOptions& opti
   report.bytes_after = Checkpoint::open(options.output).bytes();
   report.candidates = result.candidates;
   report.chosen = result.chosen;
+  report.units = result.units;
   write_report(given, options, validation, report, &result.candidates.at(result.chosen).comparison, threads);
 }
 

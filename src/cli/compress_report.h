@@ -6,6 +6,7 @@
 #include "cli/compress_arguments.h"
 #include "compress/contract.h"
 #include "compress/module_kinds.h"
+#include "compress/sensitivity.h"
 #include "compress/walk.h"
 #include "eval/perplexity.h"
 #include "eval/speed.h"
@@ -32,6 +33,13 @@ struct CompressReport {
   size_t modules = 0;                 // that were compressed; of some there may be no noise
   std::vector<Candidate> candidates;  // of a contract
   size_t chosen = 0;
+  std::vector<Sensitivity> units;  // of a contract; as many of the first stay wide as the chosen model keeps
+  struct Bound {
+    std::string option, given;  // "--max-kl", "0.0005"
+    double limit = 0, reached = 0;
+    std::string reached_text;
+  };
+  std::vector<Bound> bounds;  // of a contract
   struct Token {
     std::string before, text;
     double kl = 0, nll = 0, baseline_nll = 0;
@@ -39,9 +47,13 @@ struct CompressReport {
   std::vector<Token> worst;
 };
 
-/// The twenty tokens whose distribution changed most, with the text that stands before them.
+/// The twenty tokens whose distribution changed most, with the text that stands before them. Bytes of characters
+/// that tokens split are written as <0xE2>.
 std::vector<CompressReport::Token> worst_tokens(const Comparison& comparison, const std::vector<int32_t>& tokens,
                                                 const Tokenizer& tokenizer);
+
+/// What the command line bounds, and what a model reached.
+std::vector<CompressReport::Bound> bounds_of(const CompressArguments& given, const Candidate& candidate);
 
 /// Tokens that are decoded in a second: measured, or from the bytes that are read for one.
 double predicted_speed(const CompressReport& report, const Candidate& candidate);

@@ -40,7 +40,9 @@ Json compress_report_json(const CompressReport& r) {
       {"layer_kinds", Json::array()},
       {"layers", Json::array()},
       {"smoothing", Json::array()},
+      {"contract", Json::array()},
       {"candidates", Json::array()},
+      {"sensitivities", Json::array()},
       {"worst_tokens", Json::array()}};
   for (const CompressReport::Step& step : r.steps) {
     Json& of_kind = json["steps"][step.kind];
@@ -69,6 +71,9 @@ Json compress_report_json(const CompressReport& r) {
                                  {"error", finite(s.error)},
                                  {"error_before", finite(s.error_before)}});
   }
+  for (const CompressReport::Bound& bound : r.bounds) {
+    json["contract"].push_back({{"option", bound.option}, {"limit", bound.limit}, {"reached", finite(bound.reached)}});
+  }
   for (const Candidate& candidate : r.candidates) {
     if (candidate.comparison.kl.empty()) continue;  // never made
     json["candidates"].push_back({{"wide_units", candidate.kept},
@@ -78,6 +83,14 @@ Json compress_report_json(const CompressReport& r) {
                                   {"latency_seconds", candidate.latency > 0 ? Json(candidate.latency) : Json()},
                                   {"predicted_tokens_per_second", finite(predicted_speed(r, candidate))},
                                   {"holds", candidate.holds}});
+  }
+  for (size_t i = 0; i < r.units.size(); ++i) {
+    const Sensitivity& unit = r.units[i];
+    json["sensitivities"].push_back({{"modules", unit.modules},
+                                     {"scheme", unit.scheme->name},
+                                     {"kl_divergence", finite(unit.kl)},
+                                     {"bytes_saved", unit.bytes_saved},
+                                     {"stays_wide", i < r.candidates.at(r.chosen).kept}});
   }
   for (const CompressReport::Token& t : r.worst) {
     json["worst_tokens"].push_back(

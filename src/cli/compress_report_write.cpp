@@ -38,14 +38,20 @@ uint64_t held_bytes() {
   return anonymous_bytes();
 }
 
-// Those that a contract left as they were.
-void describe_wide_layers(const Plan& plan, CompressReport& report) {
+// Layers that stay as they are, which no plan knows: they join it as rows of the page's table.
+void describe_wide_layers(const Checkpoint& before, Plan& plan, CompressReport& report) {
   std::string names;
   for (const std::string& name : linear_modules(plan.model)) {
-    const auto same = [&](const ModulePlan& module) { return module.name == name && module.to; };
-    if (std::none_of(plan.modules.begin(), plan.modules.end(), same)) names += (names.empty() ? "" : ", ") + name;
+    const auto found = std::find_if(plan.modules.begin(), plan.modules.end(),
+                                    [&](const ModulePlan& module) { return module.name == name; });
+    if (found != plan.modules.end() && found->to) continue;
+    names += (names.empty() ? "" : ", ") + name;
+    if (found != plan.modules.end()) continue;
+    const TensorInfo weight = before.info(name + ".weight");
+    plan.modules.push_back(
+        {.name = name, .n = weight.shape.at(0), .k = weight.shape.at(1), .dtype = weight.dtype, .kept = weight.dtype});
   }
-  report.steps.push_back({"stay wide", names.empty() ? "no linear layer" : names});
+  if (!report.candidates.empty()) report.steps.push_back({"stay wide", names.empty() ? "no linear layer" : names});
 }
 
 // What became of which layers, by what.
@@ -58,11 +64,9 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
     report.steps.push_back({"calibration", fmt::format("{}, up to {} tokens in runs of {}", given.calibration,
                                                        asked.calibration_tokens, asked.context)});
   }
-  for (const auto& [option, bound] : {std::pair{"--max-ppl-increase", given.max_ppl_increase},
-                                      {"--max-kl", given.max_kl},
-                                      {"--max-size", given.max_size},
-                                      {"--max-latency", given.max_latency}}) {
-    if (!bound.empty()) report.steps.push_back({"contract", fmt::format("{} {}", option, bound)});
+  if (!report.candidates.empty()) report.bounds = bounds_of(given, report.candidates.at(report.chosen));
+  for (const CompressReport::Bound& bound : report.bounds) {
+    report.steps.push_back({"contract", fmt::format("{} {}, kept: {}", bound.option, bound.given, bound.reached_text)});
   }
   const Checkpoint before = Checkpoint::open(asked.model), after = Checkpoint::open(asked.output);
   CompressOptions options = asked;
@@ -71,10 +75,10 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
   options.groups = read_quantization_config(parse_json(after.config_text(), where), where);
   if (!report.candidates.empty() && options.groups) report.scheme = schemes_text(*options.groups);
   if (!options.groups) options = asked;
-  const Plan plan = make_plan(before, options);
+  Plan plan = make_plan(before, options);
   report.modules = plan.modules.size();
+  describe_wide_layers(before, plan, report);
   report.layers = kinds_of(plan);
-  if (!report.candidates.empty()) describe_wide_layers(plan, report);
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ std::string eval_report(const EvalReport& report) {
   page.heading("How to repeat it");
   std::string command = fmt::format("octet eval {} --text {} --context {}", report.name, report.text, report.context);
   if (report.comparison) command += " --baseline " + report.baseline_name;
-  page.quote(command, "octet " OCTET_VERSION);
+  page.code(command);
   page.paragraph("SHA-256 of the logits: " + report.scores.logits_sha256);
   return page.html();
 }

@@ -57,8 +57,19 @@ Scale::Scale(const Axis& axis, Range range, int tick_count) : log_(axis.log) {
     range.low = std::min(range.low, 0.0);
     range.high = std::max(range.high, 0.0);
   }
+  if (!axis.ticks.empty()) {
+    for (const Axis::Tick& tick : axis.ticks) {
+      ticks_.push_back(tick.value);
+      texts_.push_back(tick.text);
+    }
+    low_ = range.low - 0.5;
+    high_ = range.high + 0.5;
+    return;
+  }
   ticks_ = log_ ? log_ticks(range.low, range.high, tick_count) : linear_ticks(range.low, range.high, tick_count);
   texts_ = tick_texts(ticks_, axis.unit);
+  low_ = along(ticks_.front());
+  high_ = along(ticks_.back());
   // A log axis spans more than one unit: each tick gets its own.
   if (log_) {
     for (size_t i = 0; i < ticks_.size(); ++i) texts_[i] = value_text(ticks_[i], axis.unit);
@@ -79,8 +90,7 @@ bool Scale::shows(double value) const {
 }
 
 double Scale::at(double value) const {
-  const double low = along(ticks_.front()), high = along(ticks_.back());
-  return from_ + (along(value) - low) / (high - low) * (to_ - from_);
+  return from_ + (along(value) - low_) / (high_ - low_) * (to_ - from_);
 }
 
 std::string series_class(size_t index) {

@@ -11,6 +11,7 @@ namespace octet::report {
 struct Series {
   std::string name;
   std::vector<double> x, y;
+  std::vector<std::string> names;  // one a point, or none
 };
 
 /// The span of values that an axis has to show.
@@ -33,6 +34,7 @@ class Scale {
  private:
   double along(double value) const;
   bool log_;
+  double low_ = 0, high_ = 1;  // along the axis
   std::vector<double> ticks_;
   std::vector<std::string> texts_;
   double from_ = 0, to_ = 1;

@@ -21,7 +21,7 @@ p { margin: .5rem 0 1rem; max-width: 42rem; overflow-wrap: anywhere; }
 dl.key { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
 dl.key > div { background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: .8rem 1rem; }
 dl.key dt { color: var(--soft); font-size: .85rem; } dl.key dd { margin: 0; }
-dl.key dd.value { font-size: 1.5rem; font-weight: 600; letter-spacing: -.02em; line-height: 1.3; font-variant-numeric: tabular-nums; }
+dl.key dd.value { font-size: 1.5rem; font-weight: 600; letter-spacing: -.02em; line-height: 1.3; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 dl.key dd.note { font-size: .85rem; }
 /* shades at the edges say that there is more to the side; covers of the paper's color hide them at the end */
 .scroll { overflow-x: auto; margin: 1rem 0; background: linear-gradient(90deg, var(--card) 40%, transparent) left / 3rem 100% no-repeat local, linear-gradient(270deg, var(--card) 40%, transparent) right / 3rem 100% no-repeat local, linear-gradient(90deg, var(--shade), transparent) left / 1rem 100% no-repeat scroll, linear-gradient(270deg, var(--shade), transparent) right / 1rem 100% no-repeat scroll, var(--card); border: 1px solid var(--rule); border-radius: .6rem; }
@@ -37,8 +37,9 @@ figure { margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rul
 figcaption { margin-bottom: .75rem; font-size: .9rem; } figcaption strong { display: block; color: var(--ink); font-size: 1rem; }
 .narrow { display: none; } details { margin-top: .75rem; font-size: .9rem; } summary { color: var(--soft); cursor: pointer; }
 details .scroll { max-height: 20rem; overflow: auto; }
-blockquote { margin: 1rem 0; padding: .8rem 1rem; background: var(--card); border: 1px solid var(--rule); border-left: 3px solid var(--accent); border-radius: .3rem .6rem .6rem .3rem; }
-blockquote p { margin: 0; white-space: pre-wrap; } blockquote footer { font-size: .85rem; margin-top: .4rem; }
+details thead th { white-space: normal; }
+pre.code { margin: 1rem 0; padding: .8rem 1rem; overflow-x: auto; white-space: pre-wrap; font: .875rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--card); border: 1px solid var(--rule); border-left: 3px solid var(--accent); border-radius: .3rem .6rem .6rem .3rem; }
+pre.code span { white-space: pre; }
 body > footer { text-align: center; font-size: .85rem; padding: 0 1.5rem 2rem; }
 @media (max-width: 40rem) { main { padding: 1.5rem 1rem 3rem; } h1 { font-size: 1.45rem; } .wide { display: none; } .narrow { display: block; }
   figure { padding: .9rem .8rem; } th, td { padding: .45rem .7rem; } dl.key { grid-template-columns: 1fr 1fr; } dl.key > div { padding: .65rem .8rem; } dl.key dd.value { font-size: 1.3rem; } }
@@ -93,6 +94,10 @@ std::string table_html(const Table& table, std::string_view caption) {
   return html + "</tbody></table></div>\n";
 }
 
+std::string folded(std::string_view summary, const Table& table) {
+  return fmt::format("<details><summary>{}</summary>{}</details>\n", html_escape(summary), table_html(table, ""));
+}
+
 }  // namespace
 
 Page::Page(std::string title, std::string subtitle) : title_(std::move(title)), subtitle_(std::move(subtitle)) {}
@@ -120,9 +125,18 @@ void Page::table(const Table& table, std::string_view caption) {
   body_ += table_html(table, caption);
 }
 
-void Page::quote(std::string_view text, std::string_view source) {
-  body_ +=
-      fmt::format("<blockquote><p>{}</p><footer>{}</footer></blockquote>\n", html_escape(text), html_escape(source));
+void Page::folded_table(std::string_view summary, const Table& table) {
+  body_ += folded(summary, table);
+}
+
+void Page::code(std::string_view text) {
+  body_ += "<pre class=\"code\"><code>";
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    body_ += fmt::format("<span>{}</span>{}", html_escape(text.substr(at, end - at)), end < text.size() ? " " : "");
+    at = end + 1;
+  }
+  body_ += "</code></pre>\n";
 }
 
 std::string Page::next_id() {
@@ -134,7 +148,7 @@ void Page::add_figure(std::string_view title, std::string_view note, const std::
   body_ +=
       fmt::format("<figure><figcaption><strong>{}</strong>{}</figcaption>\n", html_escape(title), html_escape(note));
   body_ += fmt::format("<div class=\"wide\">{}</div>\n<div class=\"narrow\">{}</div>\n", wide, narrow);
-  body_ += fmt::format("<details><summary>The numbers</summary>{}</details></figure>\n", table_html(numbers, ""));
+  body_ += folded("The numbers", numbers) + "</figure>\n";
 }
 
 std::string Page::html() const {

@@ -24,8 +24,11 @@ class Page {
   void key_numbers(const std::vector<KeyNumber>& numbers);
   void table(const Table& table, std::string_view caption = "");
 
-  /// Text as it is, such as what a model wrote.
-  void quote(std::string_view text, std::string_view source);
+  /// A table that stands behind a fold until it is asked for.
+  void folded_table(std::string_view summary, const Table& table);
+
+  /// A command as it is typed, which breaks into lines at spaces only.
+  void code(std::string_view text);
 
   /// A plot (LinePlot, BarPlot, …), drawn once for wide and once for narrow screens, with its numbers behind a fold.
   template <typename Plot>

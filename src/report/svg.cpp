@@ -18,6 +18,8 @@ svg.plot { --s0: #2563c9; --s1: #c2570c; --s2: #0f7f63; --s3: #8b3fae; --s4: #b3
   --s4: #ff7d97; --s5: #a4aebd; --ink: #e8ebf0; --soft: #a0a9b8; --rule: #333b47; } }
 svg.plot text { fill: var(--soft); } svg.plot text.value { fill: var(--ink); }
 svg.plot .grid { stroke: var(--rule); stroke-width: 1; } svg.plot .axis { stroke: var(--soft); stroke-width: 1; }
+svg.plot .bound { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 5 4; }
+svg.plot .hover { fill: var(--ink); fill-opacity: 0; } svg.plot .hover:hover { fill-opacity: .1; }
 svg.plot .code { stroke: var(--ink); stroke-width: .6; opacity: .55; }
 svg.plot .s0 { --c: var(--s0); } svg.plot .s1 { --c: var(--s1); } svg.plot .s2 { --c: var(--s2); }
 svg.plot .s3 { --c: var(--s3); } svg.plot .s4 { --c: var(--s4); } svg.plot .s5 { --c: var(--s5); }

@@ -13,8 +13,9 @@ struct Canvas {
 
 enum class Anchor { start, middle, end };
 
-/// Writes one <svg>; text is escaped. Looks come from the classes that plot_style() describes: axis, grid, label, and
-/// s0 … s5 for series. `hint` is what a pointer that rests on the mark is told.
+/// Writes one <svg>; text is escaped. Looks come from the classes that plot_style() describes: axis, grid, label,
+/// bound, hover (seen only below a pointer), and s0 … s5 for series. `hint` is what a pointer that rests on the mark is
+/// told.
 class Svg {
  public:
   Svg(const Canvas& canvas, double height, std::string_view title, std::string_view description);

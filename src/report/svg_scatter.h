@@ -4,13 +4,17 @@
 
 namespace octet::report {
 
-/// A point a pair of values. Where `point_names` are given, one a point of the first series, they are written beside
-/// it.
+/// A point a pair of values. Names of points are written beside them where they run into nothing; hints and the table
+/// have them all.
 struct ScatterPlot {
+  struct Bound {
+    std::string name;
+    double value;
+  };
   std::string title;
   Axis x, y;
   std::vector<Series> series;
-  std::vector<std::string> point_names;
+  std::vector<Bound> x_bounds, y_bounds;  // dashed lines across; one that is far from all points is left out
 
   std::string svg(const Canvas& canvas) const;
   /// The same as numbers, at most about 100 of them.

@@ -15,6 +15,11 @@ struct Axis {
   Unit unit;
   bool log;        // values that are not above zero are left out
   bool from_zero;  // the axis starts at zero
+  struct Tick {
+    double value;
+    std::string text;
+  };
+  std::vector<Tick> ticks;  // of an axis that counts 1, 2, 3 …: what is marked, instead of round numbers
 };
 
 /// "1.04 M", "3.20 GB", "12.3 ms", "25.0 %".
