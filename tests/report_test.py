@@ -64,6 +64,7 @@ class Report(ProgramTest):
             self.assertTrue(document.getElementsByTagName("title") and document.getElementsByTagName("desc"))
         for figure in re.findall(r"<figure>.*?</figure>", text, re.DOTALL):
             self.assertIn("<details>", figure, "a plot without its numbers")
+        self.assertNotIn("NaN", text)
         self.assertNotIn("nan", re.sub(r"[a-z]*nan[a-z]+|[a-z]+nan[a-z]*", "", text))
         return tags
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace octet::report {
 namespace {
@@ -51,7 +52,7 @@ bool has_names(const LinePlot& plot) {
 }
 
 std::string value_at(const LinePlot& plot, const Series& s, size_t i) {
-  return i < s.y.size() ? value_text(s.y[i], plot.y.unit) : "–";
+  return i < s.y.size() && std::isfinite(s.y[i]) ? value_text(s.y[i], plot.y.unit) : "–";
 }
 
 // A column for each name, wherever in it the pointer rests.

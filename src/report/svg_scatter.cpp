@@ -39,7 +39,7 @@ class Labels {
 
   /// Beside a point.
   void name(double x, double y, const std::string& text) {
-    for (const double down : {-7.0, 17.0, 31.0, -21.0}) {
+    for (const double down : {-7.0, 17.0}) {
       if (write(x + 8, y + down, Anchor::start, text) || write(x - 8, y + down, Anchor::end, text)) return;
     }
   }
@@ -112,7 +112,8 @@ void draw_points(const ScatterPlot& plot, Plane& plane, Labels& labels) {
                                                  value_text(s.y[i], plot.y.unit))
                                    : "";
       plane.svg.circle(px, py, few ? kRadius : 2.5, series_class(k) + (few ? " fill" : " faint"), hint);
-      if (few) labels.avoid(px - kRadius, py - kRadius, px + kRadius, py + kRadius);
+      // A name so near would be taken for this point's.
+      if (few) labels.avoid(px - 8, py - 12, px + 8, py + 12);
     }
   }
 }
