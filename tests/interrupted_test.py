@@ -165,6 +165,22 @@ class Interrupted(ProgramTest):
                 shutil.rmtree(self.folder / "free")
 
     @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
+    def test_a_long_validation_text_is_counted_and_what_is_said_holds(self):
+        validation = self.folder / "validation.txt"
+        text = self.data("text/tinystories.train.txt").read_bytes()[100_000:]
+        for name, size, more in (("report", 300_000, ("--report", str(self.folder / "report.html"))),
+                                 ("contract", 30_000, ("--max-kl", "0.001"))):
+            validation.write_bytes(text[:size])
+            more = ("--algorithm", "rtn", "--validation", str(validation), *more)
+            with self.subTest(name):
+                done = self.run_limited(self.folder / "free", *more)
+                size = float(re.search(r"at most ([0-9.]+) MB", done.stderr.decode()).group(1)) * 1e6
+                self.assertEqual(done.returncode, 0, done)
+                shutil.rmtree(self.folder / "free")
+                done = self.run_limited(self.folder / name, *more, what=resource.RLIMIT_DATA, size=int(size))
+                self.assertEqual(done.returncode, 0, done)
+
+    @unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
     def test_too_tight_a_limit_is_said_with_what_was_needed(self):
         for size, part in ((2_500_000, "give fewer --threads, or raise what limits them"),
                            (5_000_000, "--ram 1M says how little is enough"), (12_000_000, "MB were predicted")):

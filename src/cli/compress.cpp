@@ -29,11 +29,13 @@ namespace {
 
 // What calibration finds, or nothing, said, where a text is of no use.
 Calibration calibrate_for(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                          const CompressOptions& options, const std::string& text, const WorkPlace& work,
+                          const CompressOptions& options, const Texts& texts, const WorkPlace& work,
                           CompressReport& report, Threads& threads) {
   const bool plain = options.pipeline.plain();
   const bool used = uses_calibration(options);
-  const auto admitted = [&](int64_t rows) { return admit(given, checkpoint, plan, options, rows, threads); };
+  const auto admitted = [&](int64_t rows) {
+    return admit(given, checkpoint, plan, options, rows, texts.validation, threads);
+  };
   if (!used && (!given.ram.empty() || !given.report.empty())) admitted(0);
   if (!options.calibration) return {};
   if (!used) {
@@ -43,10 +45,10 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
                     given.recipe.empty() ? options.scheme->name : "the recipe"));
     return {};
   }
-  if (plain) return {calibrate(checkpoint, plan, options, text, work.directory, threads, admitted), {}};
+  if (plain) return {calibrate(checkpoint, plan, options, texts.calibration, work.directory, threads, admitted), {}};
   if (const std::string reason = reason_not_to_use(work.directory, work.identity); !reason.empty())
     print_notice("octet: the work of an earlier run is not used: " + reason);
-  WalkResult result = walk_layers(checkpoint, plan, options, text, work, threads, admitted);
+  WalkResult result = walk_layers(checkpoint, plan, options, texts.calibration, work, threads, admitted);
   tell_of_earlier_run(result, plan.model.layers);
   report.smoothing = std::move(result.smoothing);
   report.noise = std::move(result.noise);
@@ -121,7 +123,7 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
   }
   CompressReport report;
   const auto watch = [&](const WorkPlace& work) {
-    return calibrate_for(given, checkpoint, plan, options, texts.calibration, work, report, threads);
+    return calibrate_for(given, checkpoint, plan, options, texts, work, report, threads);
   };
   CompressResult result;
   {

@@ -6,8 +6,8 @@
 #include "base/progress.h"
 #include "base/units.h"
 #include "cli/output.h"
-#include "compress/budget.h"
 #include "compress/duration.h"
+#include "text/tokenizer.h"
 
 namespace octet::cli {
 namespace {
@@ -48,56 +48,69 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
   return activations_within(all, fits ? budget : std::max(all.spilled, std::min(budget, all.in_memory - 1)));
 }
 
+MeasuredText measured_text(const CompressOptions& options, const std::string& text) {
+  return {std::ssize(text), std::ssize(Tokenizer::load(options.model).encode(text))};
+}
+
 }  // namespace
 
+std::string time_text(double seconds) {
+  return seconds < 1 ? "under a second" : "about " + human_seconds(seconds);
+}
+
 Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                   const CompressOptions& options, int64_t rows, Threads& threads, int64_t yet_to_come) {
+                   const CompressOptions& options, int64_t rows, const std::string& validation, Threads& threads,
+                   int64_t yet_to_come) {
+  const bool reports = !given.report.empty();
+  const MeasuredText text = reports ? measured_text(options, validation) : MeasuredText();
   MemoryPrediction walk = predict_memory(plan, options, rows, threads.count());
   walk.in_memory += yet_to_come;
   walk.spilled += yet_to_come;
-  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
+  const int64_t report = reports ? predict_report(plan, options, text, threads.count()) : 0;
   Prediction prediction;
   prediction.held = held_within(given.ram, walk, report, 0, options.activation_bytes);
   prediction.peak = std::max(report, prediction.held > 0 ? walk.in_memory : walk.spilled);
   prediction.seconds = predict_seconds(checkpoint, plan, options, rows, threads);
+  if (reports) prediction.seconds += predict_report_seconds(plan, options, text.tokens, threads);
   return prediction;
 }
 
 int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-              const CompressOptions& options, int64_t rows, Threads& threads) {
-  const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads);
+              const CompressOptions& options, int64_t rows, const std::string& validation, Threads& threads) {
+  const Prediction prediction = predict(given, checkpoint, plan, options, rows, validation, threads);
   if (rows > 0 && rows < kFewTokens) {
     print_notice(fmt::format(
         "octet: warning: only {} token{} of the calibration text {} used: what is fitted to so few may fail "
         "on others; give some thousands",
         rows, rows == 1 ? "" : "s", rows == 1 ? "is" : "are"));
   }
-  print_notice(fmt::format("octet: predicted: {} of memory{}, about {}", at_most(prediction.peak),
-                           prediction.held > 0 ? "" : ", activations in a file", human_seconds(prediction.seconds)));
+  print_notice(fmt::format("octet: predicted: {} of memory{}, {}", at_most(prediction.peak),
+                           prediction.held > 0 ? "" : ", activations in a file", time_text(prediction.seconds)));
   tell_of_limit(prediction.peak);
   return prediction.held;
 }
 
 int64_t admit_contract(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
-                       const CompressOptions& options, int64_t rows, int64_t schemes, Threads& threads) {
-  if (rows < kFewTokens) {
+                       const CompressOptions& options, const MeasuredText& text, int64_t schemes, Threads& threads) {
+  if (text.tokens < kFewTokens) {
     print_notice(
         fmt::format("octet: warning: the validation text has only {} token{}: what holds on so few may not hold on "
                     "others; give some thousands",
-                    rows, rows == 1 ? "" : "s"));
+                    text.tokens, text.tokens == 1 ? "" : "s"));
   }
   const bool walks = !options.pipeline.plain() || options.needs_calibration();
   const int64_t calibrated = walks ? options.calibration_tokens : 0;
   const MemoryPrediction walk = predict_memory(plan, options, calibrated, threads.count());
   const MeasuringPrediction measuring =
-      predict_measuring(plan, options, rows, threads.count(), contract_of(given), schemes);
-  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, threads.count());
+      predict_measuring(plan, options, text, threads.count(), contract_of(given), schemes);
+  const int64_t kept = 2 * bytes_of_candidates(plan, text);  // and copied
+  const int64_t report = given.report.empty() ? 0 : predict_report(plan, options, text, threads.count(), kept);
   const int64_t floor = std::max(measuring.peak, report);
   const int64_t held = held_within(given.ram, walk, floor, measuring.held, options.activation_bytes);
   const int64_t peak = std::max(floor, measuring.held + (held > 0 ? walk.in_memory : walk.spilled));
   const double seconds = predict_seconds(checkpoint, plan, options, calibrated, threads);
-  print_notice(fmt::format("octet: predicted: {} of memory{}, about {} to make each candidate", at_most(peak),
-                           held > 0 ? "" : ", activations in a file", human_seconds(seconds)));
+  print_notice(fmt::format("octet: predicted: {} of memory{}, {} to make each candidate", at_most(peak),
+                           held > 0 ? "" : ", activations in a file", time_text(seconds)));
   tell_of_limit(peak);
   return held;
 }

@@ -201,8 +201,8 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   const Plan plan = make_plan(checkpoint, base);
   check_target(given, plan);
   base.context = std::min(base.context, plan.model.max_positions);
-  base.activation_bytes =
-      admit_contract(given, checkpoint, plan, base, static_cast<int64_t>(tokens.size()), std::ssize(schemes), threads);
+  base.activation_bytes = admit_contract(
+      given, checkpoint, plan, base, {std::ssize(texts.validation), std::ssize(tokens)}, std::ssize(schemes), threads);
   CompressReport report;
   Notes notes;
   const Maker maker(checkpoint, texts.calibration, notes, threads);

@@ -44,7 +44,7 @@ void print_plan(const Plan& plan, const std::string& algorithm, const Prediction
     text += fmt::format("{:<20} {:>4} x {:<16} {}\n", printable(kind.name), kind.count, kind.shape, kind.after);
   }
   text += fmt::format("{:<20} {}\n{:<20} {}\n", "algorithm", algorithm, "size", size_line(plan));
-  text += fmt::format("{:<20} about {} here\n{:<20} at most {}\n", "time", human_seconds(prediction.seconds), "memory",
+  text += fmt::format("{:<20} {} here\n{:<20} at most {}\n", "time", time_text(prediction.seconds), "memory",
                       human_bytes(static_cast<double>(prediction.peak)));
   print(text);
 }
@@ -75,7 +75,8 @@ int dry_run(const CompressArguments& given, const Checkpoint& checkpoint, const 
   const CalibrationText text = text_to_calibrate_on(given, checkpoint, plan, options);
   const int64_t rows = text.rows();
   constexpr int64_t kOutput = int64_t{3} << 19;  // what hashes the model, and shows how far it is
-  const Prediction prediction = predict(given, checkpoint, plan, options, rows, threads, kOutput);
+  const Prediction prediction =
+      predict(given, checkpoint, plan, options, rows, text.texts.validation, threads, kOutput);
   const std::string algorithm = algorithm_text(given, options);
   if (!common.json) {
     print_plan(plan, algorithm, prediction);

@@ -1,5 +1,7 @@
 #include "compress/budget.h"
 
+#include <bit>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/units.h"
@@ -20,7 +22,13 @@ constexpr int64_t kEnds = int64_t{16} << 20;           // of the embedding, as F
 constexpr int64_t kCodebookMemory = int64_t{7} << 20;  // while one is divided into clusters
 constexpr int64_t kSensitivityTokens = 2048;
 constexpr int64_t kTokenizer = 16;              // bytes of memory for a byte of tokenizer.json, while it is read
+constexpr int64_t kText = 16;                   // for a byte of text: where words begin and end, and their tokens
+constexpr int64_t kTokenCompared = 13;          // for a token: two losses, KL divergence, the same first choice
+constexpr int64_t kTokenOrdered = 8;            // while those that changed most are looked for
+constexpr int64_t kTokenKept = 8;               // itself, in a vector that has grown
+constexpr int64_t kMargin = 250'000;            // of a budget: two runs never take the same to the byte
 constexpr int64_t kLogits = int64_t{64} << 20;  // of a slice of logits
+constexpr int64_t kDigest = 64;                 // of a row of logits, while those about it are scored
 constexpr int64_t kRows = int64_t{64} << 20;    // of a measured text's rows that stand in memory
 
 // Rows that are kept of the inputs of a layer.
@@ -151,16 +159,16 @@ int64_t writing(const Plan& plan, bool plain, int threads) {
 }
 
 // Until text is tokens.
-int64_t tokenizing(const CompressOptions& options) {
+int64_t tokenizing(const CompressOptions& options, int64_t bytes_of_text) {
   std::error_code error;
   const auto size = std::filesystem::file_size(options.model / "tokenizer.json", error);
-  return error ? 0 : kTokenizer * static_cast<int64_t>(size);
+  return kText * bytes_of_text + (error ? 0 : kTokenizer * static_cast<int64_t>(size));
 }
 
 // Of two models that are compared, a slice at a time; and the rows that they are made of.
 int64_t bytes_of_logits(const Plan& plan, const WalkSizes& s, int64_t rows) {
   const int64_t slice = std::min(rows, std::max<int64_t>(1, kLogits / 4 / plan.model.vocabulary));
-  return slice * (8 * plan.model.vocabulary + 16 * s.hidden) + 128 * rows;
+  return slice * (8 * plan.model.vocabulary + 16 * s.hidden + 2 * kDigest);
 }
 
 }  // namespace
@@ -179,31 +187,48 @@ MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options
   const int64_t held = streams * Activations::bytes(rows, s.hidden, plain ? Format::F32 : Format::BF16);
   const int64_t table = 4 * plan.model.vocabulary * s.hidden;
   const int64_t ends = options.pipeline.rotation ? 4 * std::min(kEnds, table) : 0;
-  const int64_t least = std::max({tokenizing(options), written, kBytesOfTiming, ends, noise.kept + noise.written});
+  const int64_t least = std::max({tokenizing(options, 0), written, kBytesOfTiming, ends, noise.kept + noise.written});
   return {all + std::max(least, layer + held), all + std::max(least, layer)};
 }
 
-MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, int64_t rows, int threads,
-                                      const Contract& contract, int64_t schemes) {
+int64_t bytes_of_candidates(const Plan& plan, const MeasuredText& text) {
+  constexpr int64_t kUnits = 4;  // of a layer
+  return text.tokens * 12 * (2 + std::bit_width(static_cast<uint64_t>(kUnits * plan.model.layers)));
+}
+
+MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, const MeasuredText& text,
+                                      int threads, const Contract& contract, int64_t schemes) {
+  const int64_t rows = text.tokens, few = std::min(rows, kSensitivityTokens);
   const WalkSizes s(plan.model, options.context, rows);
   const int64_t head = plan.model.vocabulary * s.hidden * s.width;
   const bool own_head = options.include_head || options.pipeline.rotation;
-  const int64_t logits = (own_head ? 2 : 1) * head + bytes_of_logits(plan, s, rows);
   const int64_t of_text = Activations::bytes(rows, s.hidden, Format::F32), one = of_text > kRows ? 0 : of_text;
-  const int64_t stream = Activations::bytes(std::min(rows, kSensitivityTokens), s.hidden, Format::F32);
-  const int64_t streams = (4 * schemes * plan.model.layers + 2) * stream;  // four units a layer
-  const int64_t all = program(threads) + 2 * one + (streams > kRows ? kRows : streams);
+  const int64_t kept = head + one + rows * (4 + kTokenKept);  // the float model's rows; tokens, copied and in sequences
+  const int64_t layer = forward(s) + s.parameters * s.width;
+  const int64_t stream = Activations::bytes(few, s.hidden, Format::F32);
+  const int64_t streams = std::min((4 * schemes * plan.model.layers + 2) * stream, kRows);  // four units a layer
+  const int64_t sensitivities = streams + std::max(layer, (own_head ? head : 0) + bytes_of_logits(plan, s, few));
+  const int64_t compared = (own_head ? head : 0) + bytes_of_logits(plan, s, rows) + rows * kTokenCompared;
   const int64_t decoding = contract.max_latency ? plan.bytes_before : 0;  // the whole model, at worst as it was
-  const int64_t layer = head + forward(s) + s.parameters * s.width;
-  return {all + std::max({layer, logits, head + decoding, tokenizing(options), kBytesOfTiming}), head + one};
+  const int64_t candidates = bytes_of_candidates(plan, text);
+  const int64_t candidate = candidates + std::max({one + layer, one + compared, decoding});
+  const int64_t before = std::max(tokenizing(options, text.bytes), kBytesOfTiming);
+  return {program(threads) + std::max(before, kept + std::max(sensitivities, candidate)), kept + candidates};
 }
 
-int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads) {
+int64_t predict_report(const Plan& plan, const CompressOptions& options, const MeasuredText& text, int threads,
+                       int64_t kept) {
   constexpr int64_t kPage = int64_t{64} << 10;  // of a module, as JSON and as the page
   const WalkSizes s(plan.model, options.context, PerplexityOptions().batch * options.context);
-  const int64_t page = 4 * noted(s) * plan.model.layers + kPage * std::ssize(plan.modules);
-  return program(threads) + page + plan.bytes_before + plan.bytes_after + 2 * forward(s) +
-         std::max(tokenizing(options), bytes_of_logits(plan, s, s.batch));
+  const int64_t notes = options.pipeline.plain() ? 0 : 4 * noted(s) * plan.model.layers;
+  const int64_t page = kPage * std::ssize(plan.modules);
+  const int64_t heads =
+      plan.model.tied ? 2 * plan.model.vocabulary * s.hidden * s.width : 0;  // packed, beside the embedding
+  const int64_t compared = text.tokens * (kTokenKept + kTokenCompared);
+  const int64_t caches = 2 * s.batch * 2 * s.width * s.cache * plan.model.layers;
+  const int64_t measuring = compared + caches + std::max(s.batch * bytes_of_row(s), bytes_of_logits(plan, s, s.batch));
+  return program(threads) + kept + notes + heads + plan.bytes_before + plan.bytes_after +
+         std::max({tokenizing(options, text.bytes), measuring, compared + text.tokens * kTokenOrdered + page});
 }
 
 int64_t activations_within(const MemoryPrediction& prediction, int64_t budget) {
@@ -215,7 +240,7 @@ int64_t activations_within(const MemoryPrediction& prediction, int64_t budget) {
 void refuse_budget(int64_t budget, int64_t smallest) {
   throw UsageError(
       fmt::format("--ram: {} is too little for this model and algorithm; the smallest that can be kept is {}M",
-                  human_bytes(static_cast<double>(budget)), smallest / 1'000'000 + 2));
+                  human_bytes(static_cast<double>(budget)), (smallest + kMargin + 999'999) / 1'000'000));
 }
 
 }  // namespace octet

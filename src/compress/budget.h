@@ -13,16 +13,25 @@ struct MemoryPrediction {
 };
 MemoryPrediction predict_memory(const Plan& plan, const CompressOptions& options, int64_t rows, int threads);
 
-/// The same of measuring a contract's candidates on `rows` tokens of validation text; `schemes`: that a layer may get.
+/// A validation text.
+struct MeasuredText {
+  int64_t bytes = 0, tokens = 0;
+};
+
+/// The same of measuring a contract's candidates on a text whose tokens are there; `schemes`: that a layer may get.
 struct MeasuringPrediction {
   int64_t peak = 0;
   int64_t held = 0;  // of it, while a candidate is made
 };
-MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, int64_t rows, int threads,
-                                      const Contract& contract, int64_t schemes);
+MeasuringPrediction predict_measuring(const Plan& plan, const CompressOptions& options, const MeasuredText& text,
+                                      int threads, const Contract& contract, int64_t schemes);
 
-/// Of the report, which loads the model before and after whole.
-int64_t predict_report(const Plan& plan, const CompressOptions& options, int threads);
+/// Of the report, which loads the model before and after whole and measures both; `kept`: what a contract's candidates
+/// hold meanwhile.
+int64_t predict_report(const Plan& plan, const CompressOptions& options, const MeasuredText& text, int threads,
+                       int64_t kept = 0);
+/// What is kept of a contract's candidates, for each token of the text.
+int64_t bytes_of_candidates(const Plan& plan, const MeasuredText& text);
 
 /// How many bytes of activations may be held in memory so that the peak stays under `budget` bytes: all of them or
 /// none. Throws UsageError naming the smallest budget that can be kept.

@@ -39,19 +39,22 @@ double seconds_of_product(Format format, Threads& threads) {
 }
 
 // Seconds of one thread, measured; none of them depends on the processor's products.
-constexpr double kLearnNumber = 3.0e-8;   // one iteration of learned rounding
+constexpr double kLearnNumber = 3.7e-8;   // one iteration of learned rounding
 constexpr double kKlOfScale = 9.0e-4;     // of a scale's numbers: 121 thresholds of up to 2048 bins
 constexpr double kCodebook = 0.035;       // of a matrix: dynamic programming
 constexpr double kCodebookNumber = 3e-8;  // Lloyd's steps, and the codes
 
-constexpr double kGptqOfFp8 = 5.0e-8;
-constexpr double kGptqNumber = 3.5e-8;          // one trial of a scale
-constexpr double kGptqOfCodebook = 8.1e-8;      // the same where the code is looked up
-constexpr double kSmoothNumber = 1.6e-8;        // one trial of a strength
-constexpr double kRefineNumber = 1.4e-9;        // one step of refining
-constexpr int64_t kRefined = int64_t{4} << 20;  // numbers of a matrix that are looked at
-constexpr double kFreshByte = 4e-10;            // of an activation, in pages that are new
-constexpr double kBegin = 0.3;                  // text to tokens, and the files
+constexpr double kGptqOfFp8 = 3.1e-8;
+constexpr double kGptqNumber = 3.1e-8;                      // one trial of a scale
+constexpr double kGptqOfCodebook = 8.1e-8;                  // the same where the code is looked up
+constexpr double kSmoothNumber = 2.6e-8;                    // one trial of a strength
+constexpr double kRefineNumber = 1.6e-9;                    // one step of refining
+constexpr int64_t kRefined = int64_t{4} << 20;              // numbers of a matrix that are looked at
+constexpr double kFreshByte = 4e-10;                        // of an activation, in pages that are new
+constexpr double kScoredLogit = 1.0e-8;                     // of two models: normalized, hashed and compared
+constexpr int64_t kPrefilled = 6 * 128;                     // tokens, while the speed of a model is measured
+constexpr double kDecoded = 6 * 16, kDecodedBytes = 8.0e9;  // tokens, and weights a second
+constexpr double kBegin = 0.3;                              // text to tokens, and the files
 
 double sets_of(const ModulePlan& module) {
   const Shape shape = scale_shape(*module.to->weights, module.n, module.k);
@@ -148,7 +151,9 @@ double seconds_of_walk(const Plan& plan, const CompressOptions& options, int64_t
   const double layers = d(plan.model.layers);
   const double made = options.kv_cache_fp8 || options.include_head ? 1 : 1 - 1 / layers;
   const double passes = made + (p.follows_floats() ? 2 : 1);  // watched
-  const double forward = passes * d(rows) * (2 * d(s.parameters) * narrow + d(bytes_of_row(s)) * kFreshByte);
+  const double attention = 2 * d(s.attention) * d(std::min(options.context, rows)) * wide;
+  const double forward =
+      passes * d(rows) * (2 * d(s.parameters) * narrow + attention + d(bytes_of_row(s)) * kFreshByte);
   const double hessians = p.needs_hessians() ? (1.25 * d(s.squares()) + 2.5 * d(drifts(s, p))) * d(rows) * narrow : 0;
   const double smoothing = p.smoothing && p.smoothing_strength < 0 ? 14 * d(s.parameters) * 2 * 256 * narrow : 0;
   return kBegin + layers * (forward + hessians + smoothing) +
@@ -156,6 +161,18 @@ double seconds_of_walk(const Plan& plan, const CompressOptions& options, int64_t
 }
 
 }  // namespace
+
+double predict_report_seconds(const Plan& plan, const CompressOptions& options, int64_t tokens, Threads& threads) {
+  const WalkSizes s(plan.model, options.context, tokens);
+  const auto d = [](int64_t x) { return static_cast<double>(x); };
+  const double product = seconds_of_product(s.width == 2 ? Format::BF16 : Format::F32, threads);
+  const double numbers = d(plan.model.layers * s.parameters + plan.model.vocabulary * s.hidden);
+  const double attention = d(plan.model.layers * s.attention * options.context);
+  const double scored = d(tokens) * d(plan.model.vocabulary) * kScoredLogit / threads.count();
+  const double token = 2 * (numbers + attention) * product + 0.75 * d(plan.model.layers * bytes_of_row(s)) * kFreshByte;
+  const double read = d(plan.bytes_before + plan.bytes_after) / kDecodedBytes;  // by each token
+  return kBegin + 2 * d(tokens + kPrefilled) * token + scored + (1 + kDecoded) * read;
+}
 
 double predict_seconds(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options, int64_t rows,
                        Threads& threads) {

@@ -10,6 +10,9 @@ namespace octet {
 double predict_seconds(const Checkpoint& checkpoint, const Plan& plan, const CompressOptions& options, int64_t rows,
                        Threads& threads);
 
+/// Seconds that a report takes to measure `tokens` tokens of text and the speed of both models.
+double predict_report_seconds(const Plan& plan, const CompressOptions& options, int64_t tokens, Threads& threads);
+
 /// Of memory, while a product's time is taken.
 constexpr int64_t kBytesOfTiming = 4 * (3 * 768 + 2 * 256) * 768;
 

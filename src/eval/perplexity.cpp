@@ -19,8 +19,15 @@ constexpr size_t kHexDigits = 64;
 class Scorer {
  public:
   Scorer(Context& ctx, const Decoder& decoder, const std::vector<int32_t>& tokens)
-      : decoder(decoder), ctx_(ctx), tokens_(tokens), digests_(tokens.size() * kHexDigits, '0') {
+      : decoder(decoder), ctx_(ctx), tokens_(tokens) {
     scores_.nll.resize(tokens.size());
+  }
+
+  // Rows of tokens first … first+count-1 come next, in whatever order, and none of those before them.
+  void expect(int64_t first, int64_t count) {
+    logits_digest_.update(std::as_bytes(std::span(digests_)));
+    first_ = static_cast<size_t>(first);
+    digests_.assign(static_cast<size_t>(count) * kHexDigits, '0');
   }
 
   template <typename Work>
@@ -42,7 +49,7 @@ class Scorer {
     scores_.nll[i] = static_cast<float>(normalizer - row[static_cast<size_t>(tokens_[i])]);
     Sha256 digest;
     digest.update(std::as_bytes(row));
-    digest.hex().copy(&digests_[i * kHexDigits], kHexDigits);
+    digest.hex().copy(&digests_[(i - first_) * kHexDigits], kHexDigits);
     return normalizer;
   }
 
@@ -51,7 +58,8 @@ class Scorer {
     for (const float nll : scores_.nll) sum += nll;
     scores_.mean_nll = sum / static_cast<double>(scores_.nll.size());
     scores_.perplexity = std::exp(scores_.mean_nll);
-    scores_.logits_sha256 = sha256_hex(digests_);
+    expect(0, 0);
+    scores_.logits_sha256 = logits_digest_.hex();
     return std::move(scores_);
   }
 
@@ -60,7 +68,9 @@ class Scorer {
  private:
   Context& ctx_;
   const std::vector<int32_t>& tokens_;
-  std::string digests_;
+  size_t first_ = 0;
+  std::string digests_;  // of rows from first_ on; those before are in logits_digest_
+  Sha256 logits_digest_;
   Scores scores_;
 };
 
@@ -138,9 +148,11 @@ void walk(Context& ctx, std::span<const Model* const> models, std::span<Scorer* 
           const PerplexityOptions& options, Visit&& visit) {
   for (int64_t run = 0; run < runs.count(); run += options.batch) {
     const int64_t count = std::min(options.batch, runs.count() - run);
+    const int64_t first = runs.begin(run), last = runs.begin(run + count - 1) + runs.length(run + count - 1);
+    for (Scorer* scorer : scorers) scorer->expect(first, last - first);
     std::vector<RunFeeder> feeders;
     for (const Model* model : models) {
-      const Format cache = cache_format_named(options.cache, model->decoder);
+      const Format cache = cache_format_named(model == models.front() ? options.cache : "auto", model->decoder);
       feeders.emplace_back(*model, runs, run, count, cache, options.chunk);
     }
     for (;;) {
@@ -236,9 +248,11 @@ Comparison compare(Context& ctx, const HiddenText& model, const HiddenText& base
                    const std::vector<int32_t>& tokens) {
   if (tokens.empty()) fail("the text has no tokens to score");
   Comparing comparing(ctx, model.end, baseline.end, tokens);
-  visit_logits(
-      ctx, comparing.scorers(), static_cast<int64_t>(tokens.size()),
-      [&](size_t i, int64_t begin, int64_t n) { return (i == 0 ? model : baseline).rows(begin, n); }, comparing);
+  const auto rows = [&](size_t i, int64_t begin, int64_t n) {
+    comparing.scorers()[i]->expect(begin, n);
+    return (i == 0 ? model : baseline).rows(begin, n);
+  };
+  visit_logits(ctx, comparing.scorers(), static_cast<int64_t>(tokens.size()), rows, comparing);
   return comparing.finish();
 }
 
