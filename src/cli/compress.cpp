@@ -55,17 +55,6 @@ Calibration calibrate_for(const CompressArguments& given, const Checkpoint& chec
   return std::move(result.calibration);
 }
 
-// The model stands whatever becomes of its report.
-void write_report_of(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
-                     CompressReport& report, Threads& threads) {
-  try {
-    write_report(given, options, validation, report, nullptr, threads);
-  } catch (const Error& error) {
-    fail("{}; the model is complete in {}, only its report is missing", error.what(),
-         printable(options.output.string()));
-  }
-}
-
 // Memory that is given back goes to the system at once, not to a list of free blocks: peaks stay where they are
 // predicted.
 void return_large_blocks() {
@@ -81,15 +70,17 @@ void tell_result(const Plan& plan, const CompressOptions& options, const Compres
     Json object = json_of(plan, options);
     object["output"] = options.output.string();
     object["seconds"] = result.seconds;
+    object["report_seconds"] = result.finish_seconds;
     object["sync_seconds"] = result.sync_seconds;
     object["peak_memory_bytes"] = anonymous;
     object["peak_rss_bytes"] = peak_rss_bytes();
     print_json(object);
     return;
   }
-  print(fmt::format("{}: {}, {} layers, {} and {} of waiting for the disk, {} of memory\n",
+  const std::string report = options.watch_noise ? ", " + human_seconds(result.finish_seconds) + " for the report" : "";
+  print(fmt::format("{}: {}, {} layers, {}{} and {} of waiting for the disk, {} of memory\n",
                     printable(options.output.string()), size_line(plan), result.layers, human_seconds(result.seconds),
-                    human_seconds(result.sync_seconds), human_bytes(static_cast<double>(anonymous))));
+                    report, human_seconds(result.sync_seconds), human_bytes(static_cast<double>(anonymous))));
 }
 
 int compress_within_memory(const CompressArguments& asked, const Common& common) {
@@ -125,24 +116,26 @@ int compress_within_memory(const CompressArguments& asked, const Common& common)
   const auto watch = [&](const WorkPlace& work) {
     return calibrate_for(given, checkpoint, plan, options, texts, work, report, threads);
   };
+  std::string missing;  // why there is no report
+  const auto finish = [&](const std::filesystem::path& made, const CompressResult& so_far) {
+    if (!reports) return;
+    report.bytes_before = plan.bytes_before;
+    report.bytes_after = plan.bytes_after;
+    report.seconds = so_far.seconds;
+    missing = try_report(given, options, made, texts.validation, report, nullptr, memory, threads);
+  };
   CompressResult result;
   {
     Progress progress(fmt::format("compressing to {}", options.scheme->name), static_cast<uint64_t>(plan.bytes_before),
                       "B");
-    result = compress(checkpoint, plan, options, watch, threads,
-                      [&](int64_t bytes) { progress.advance(static_cast<uint64_t>(bytes)); });
+    result = compress(
+        checkpoint, plan, options, watch, threads,
+        [&](int64_t bytes) { progress.advance(static_cast<uint64_t>(bytes)); }, finish);
   }
   warn(plan, options);  // only now: an error stands alone
   for (const std::string& notice : result.notices) print_notice("octet: " + notice);
-  const uint64_t anonymous = memory.peak_anonymous_bytes();
-  if (reports) {
-    report.bytes_before = plan.bytes_before;
-    report.bytes_after = plan.bytes_after;
-    report.seconds = result.seconds;
-    report.peak_memory = anonymous;
-    write_report_of(given, options, texts.validation, report, threads);
-  }
-  tell_result(plan, options, result, anonymous, common);
+  fail_without_report(missing, options);
+  tell_result(plan, options, result, memory.peak_anonymous_bytes(), common);
   return 0;
 }
 

@@ -18,6 +18,12 @@
 namespace octet::cli {
 namespace {
 
+void refuse_two_roundings(const CompressArguments& o, const Pipeline& pipeline, const std::string& other) {
+  if (pipeline.rounding == RoundingAlgorithm::nearest || o.rounding == "half_even") return;
+  throw UsageError(
+      fmt::format("--rounding {}: {} rounds by a rule of its own; leave one of them out", o.rounding, other));
+}
+
 // What the options say, or the best that is known where a calibration text is given and nothing said.
 Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
   const bool matched = o.match != "octet" || o.rounding != "half_even";
@@ -28,10 +34,7 @@ Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
                                  o.algorithm, o.observer));
   }
   if (!o.observer.empty()) pipeline.weights = pipeline.inputs = &observer_named(o.observer);
-  if (pipeline.rounding != RoundingAlgorithm::nearest && o.rounding != "half_even") {
-    throw UsageError(fmt::format("--rounding {}: --algorithm {} rounds by a rule of its own; leave one of them out",
-                                 o.rounding, o.algorithm));
-  }
+  refuse_two_roundings(o, pipeline, "--algorithm " + o.algorithm);
   return pipeline;
 }
 
@@ -39,8 +42,8 @@ Pipeline pipeline_of(const CompressArguments& o, const Scheme& scheme) {
 constexpr Scheme kRecipeScheme{"recipe", per_channel(Format::INT8), std::nullopt, Storage::dense, false, ""};
 
 void read_recipe_into(const CompressArguments& o, CompressOptions& options) {
-  if (!o.scheme.empty() || !o.algorithm.empty() || !o.include.empty()) {
-    throw UsageError("--recipe says itself what --scheme, --algorithm and --include would");
+  if (!o.scheme.empty() || !o.algorithm.empty() || !o.observer.empty() || !o.include.empty()) {
+    throw UsageError("--recipe says itself what --scheme, --algorithm, --observer and --include would");
   }
   const Recipe recipe = read_recipe(read_text(o.recipe), o.recipe);
   for (const std::string& notice : recipe.notices) print_notice("octet: " + notice);
@@ -49,6 +52,7 @@ void read_recipe_into(const CompressArguments& o, CompressOptions& options) {
   options.include_head = recipe.schemes.group_of("lm_head") != nullptr;
   options.pipeline = recipe.pipeline;
   options.kv_cache_fp8 = options.kv_cache_fp8 || recipe.kv_cache_fp8;
+  refuse_two_roundings(o, options.pipeline, "the recipe");
 }
 
 double number_named(const std::string& text, const char* option) {

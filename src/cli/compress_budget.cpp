@@ -48,6 +48,21 @@ int64_t held_within(const std::string& ram, const MemoryPrediction& walk, int64_
   return activations_within(all, fits ? budget : std::max(all.spilled, std::min(budget, all.in_memory - 1)));
 }
 
+void tell_of_few_rows(int64_t rows, const CompressOptions& options) {
+  if (rows < kFewTokens) {
+    print_notice(fmt::format(
+        "octet: warning: only {} token{} of the calibration text {} used: what is fitted to so few may fail "
+        "on others; give some thousands",
+        rows, rows == 1 ? "" : "s", rows == 1 ? "is" : "are"));
+  }
+  if (rows < kFewestStaticRows && options.needs_calibration() && options.pipeline.searches_smoothing()) {
+    print_notice(
+        fmt::format("octet: warning: {} tokens are too few to smooth inputs whose scale is fixed, others would "
+                    "leave their range: they stay as they are; give {} or more",
+                    rows, kFewestStaticRows));
+  }
+}
+
 MeasuredText measured_text(const CompressOptions& options, const std::string& text) {
   return {std::ssize(text), std::ssize(Tokenizer::load(options.model).encode(text))};
 }
@@ -78,12 +93,7 @@ Prediction predict(const CompressArguments& given, const Checkpoint& checkpoint,
 int64_t admit(const CompressArguments& given, const Checkpoint& checkpoint, const Plan& plan,
               const CompressOptions& options, int64_t rows, const std::string& validation, Threads& threads) {
   const Prediction prediction = predict(given, checkpoint, plan, options, rows, validation, threads);
-  if (rows > 0 && rows < kFewTokens) {
-    print_notice(fmt::format(
-        "octet: warning: only {} token{} of the calibration text {} used: what is fitted to so few may fail "
-        "on others; give some thousands",
-        rows, rows == 1 ? "" : "s", rows == 1 ? "is" : "are"));
-  }
+  if (rows > 0) tell_of_few_rows(rows, options);
   print_notice(fmt::format("octet: predicted: {} of memory{}, {}", at_most(prediction.peak),
                            prediction.held > 0 ? "" : ", activations in a file", time_text(prediction.seconds)));
   tell_of_limit(prediction.peak);

@@ -142,14 +142,18 @@ class Maker {
   Threads& threads_;
 };
 
-void report_contract(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
-                     const ContractResult& result, CompressReport& report, Threads& threads) {
+// Why there is no report, or "".
+std::string report_contract(const CompressArguments& given, const CompressOptions& options,
+                            const std::filesystem::path& made, const std::string& validation,
+                            const ContractResult& result, CompressReport& report, PeakMemory& memory,
+                            Threads& threads) {
   report.bytes_before = Checkpoint::open(options.model).bytes();
-  report.bytes_after = Checkpoint::open(options.output).bytes();
+  report.bytes_after = Checkpoint::open(made).bytes();
   report.candidates = result.candidates;
   report.chosen = result.chosen;
   report.units = result.units;
-  write_report(given, options, validation, report, &result.candidates.at(result.chosen).comparison, threads);
+  const Comparison& measured = result.candidates.at(result.chosen).comparison;
+  return try_report(given, options, made, validation, report, &measured, memory, threads);
 }
 
 // Returns the exit status.
@@ -207,19 +211,21 @@ int compress_by_contract(const CompressArguments& given, const Common& common) {
   Notes notes;
   const Maker maker(checkpoint, texts.calibration, notes, threads);
   const auto start = std::chrono::steady_clock::now();
-  const ContractResult result =
-      fulfil({checkpoint, base, schemes, contract, tokens, [&](const CompressOptions& c) { maker.make(c); },
-              [&](const CompressOptions& c) { maker.take_up(c); },
-              [](const std::string& line) { print_notice("octet: " + line); }},
-             threads);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.peak_memory = memory.peak_anonymous_bytes();
-  if (!given.report.empty() && result.holds()) {
+  std::string missing;  // why there is no report
+  const auto finish = [&](const std::filesystem::path& made, const ContractResult& result) {
+    if (given.report.empty()) return;
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     LayerNotes& of_chosen = notes[candidate_name(result.candidates.at(result.chosen).kept)];
     report.smoothing = std::move(of_chosen.smoothing);
     report.noise = std::move(of_chosen.noise);
-    report_contract(given, base, texts.validation, result, report, threads);
-  }
+    missing = report_contract(given, base, made, texts.validation, result, report, memory, threads);
+  };
+  const ContractResult result =
+      fulfil({checkpoint, base, schemes, contract, tokens, [&](const CompressOptions& c) { maker.make(c); },
+              [&](const CompressOptions& c) { maker.take_up(c); },
+              [](const std::string& line) { print_notice("octet: " + line); }, finish},
+             threads);
+  fail_without_report(missing, base);
   return tell_result(base, contract, result, memory, common);
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/json_fwd.h"
+#include "base/memory.h"
 #include "cli/compress_arguments.h"
 #include "compress/contract.h"
 #include "compress/module_kinds.h"
@@ -65,8 +66,12 @@ Json compress_report_json(const CompressReport& report);
 
 /// Throws where the folder of the report is not there: before hours of work, not after.
 void check_report(const std::string& file);
-/// Measures the model before and after, unless a contract did, and writes the page and the numbers beside it.
-void write_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
-                  CompressReport& report, const Comparison* measured, Threads& threads);
+/// Measures the model before and the one that stands in `made`, unless a contract did (`measured`), and writes the page
+/// and the numbers beside it. Why there is none, or "": the model is complete whatever becomes of its report.
+std::string try_report(const CompressArguments& given, const CompressOptions& options,
+                       const std::filesystem::path& made, const std::string& validation, CompressReport& report,
+                       const Comparison* measured, PeakMemory& memory, Threads& threads);
+/// Throws Error where there is a reason.
+void fail_without_report(const std::string& reason, const CompressOptions& options);
 
 }  // namespace octet::cli

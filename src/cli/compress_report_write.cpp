@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "cli/compress_budget.h"
 #include "cli/compress_report.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -81,23 +82,8 @@ void describe(const CompressArguments& given, const CompressOptions& asked, Comp
   report.layers = kinds_of(plan);
 }
 
-}  // namespace
-
-void check_report(const std::string& file) {
-  if (file.empty()) return;
-  const std::string extension = std::filesystem::path(file).extension().string();
-  if (extension != ".html" && extension != ".htm") {
-    throw UsageError(fmt::format("--report {}: the report is a page: give a FILE.html", printable(file)));
-  }
-  if (std::filesystem::is_directory(file)) fail("{}: is a directory; the report is a file", printable(file));
-  const auto folder = std::filesystem::path(file).parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-    fail("{}: there is no such directory for the report", printable(folder.string()));
-  }
-}
-
-void write_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
-                  CompressReport& report, const Comparison* measured, Threads& threads) {
+void measure_for_report(const CompressArguments& given, const CompressOptions& options, const std::string& validation,
+                        CompressReport& report, const Comparison* measured, Threads& threads) {
   Context ctx(threads);
   const uint64_t empty = held_bytes();
   const Model model = load_plain_model(options.output.string(), threads);
@@ -130,9 +116,45 @@ void write_report(const CompressArguments& given, const CompressOptions& options
                          : "its modifiers";
   report.command = options.command + " -o " + quoted(given.output);
   report.validation = given.validation.empty() ? "the last tenth of " + given.calibration : given.validation;
-  write_file_atomically(given.report, compress_report(report));
-  write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),
-                        compress_report_json(report).dump(1) + "\n");
+}
+
+}  // namespace
+
+void check_report(const std::string& file) {
+  if (file.empty()) return;
+  const std::string extension = std::filesystem::path(file).extension().string();
+  if (extension != ".html" && extension != ".htm") {
+    throw UsageError(fmt::format("--report {}: the report is a page: give a FILE.html", printable(file)));
+  }
+  if (std::filesystem::is_directory(file)) fail("{}: is a directory; the report is a file", printable(file));
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    fail("{}: there is no such directory for the report", printable(folder.string()));
+  }
+}
+
+std::string try_report(const CompressArguments& given, const CompressOptions& options,
+                       const std::filesystem::path& made, const std::string& validation, CompressReport& report,
+                       const Comparison* measured, PeakMemory& memory, Threads& threads) {
+  CompressOptions of_made = options;
+  of_made.output = made;
+  try {
+    measure_for_report(given, of_made, validation, report, measured, threads);
+    report.peak_memory = memory.peak_anonymous_bytes();
+    write_file_atomically(given.report, compress_report(report));
+    write_file_atomically(std::filesystem::path(given.report).replace_extension(".json"),
+                          compress_report_json(report).dump(1) + "\n");
+  } catch (const Error& error) {
+    return error.what();
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
+  return "";
+}
+
+void fail_without_report(const std::string& reason, const CompressOptions& options) {
+  if (reason.empty()) return;
+  fail("{}; the model is complete in {}, only its report is missing", reason, printable(options.output.string()));
 }
 
 }  // namespace octet::cli

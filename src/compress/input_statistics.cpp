@@ -178,6 +178,7 @@ InputStatistics StatisticsKeeper::take(const std::string& leader) {
   if (found == growing_.end()) fail("{}: calibration saw no input of it", leader);
   Growing& growing = found->second;
   InputStatistics s = std::move(growing.statistics);
+  s.rows = growing.rows;
   s.samples = s.samples.rows(0, growing.kept);
   for (size_t j = 0; j < growing.sums.size(); ++j) {
     s.mean.push_back(static_cast<float>(growing.sums[j] / static_cast<double>(growing.rows)));

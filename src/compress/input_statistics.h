@@ -15,6 +15,7 @@ int64_t sample_rows(int64_t k);
 
 /// What is kept of the input [M,K] of the linear modules that share it.
 struct InputStatistics {
+  int64_t rows = 0;                                   // M
   std::vector<float> min, max, mean, mean_magnitude;  // of each channel, [K]
   std::vector<float> early_min, early_max;            // [K] of the first three quarters of the text
   Tensor samples;                                     // F32 [S,K], rows spread over the text, in its order

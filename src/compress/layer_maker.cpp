@@ -126,6 +126,7 @@ std::vector<float> LayerMaker::search(Names behind, std::vector<int32_t> share) 
   if (pipeline_.smoothing_strength >= 0) {
     return fixed_smoothing(*pipeline_.smoothing, statistics, target, pipeline_.smoothing_strength);
   }
+  if (target.is_static() && inputs.rows < kFewestStaticRows) return {};
   if (target.refines()) target.costs = costs_of(inputs);
   const SmoothingSamples samples{inputs.samples, inputs.sample_weights, inputs.early_samples, inputs.early_min,
                                  inputs.early_max};

@@ -33,6 +33,7 @@ struct Pipeline {
 
   /// Whether the float model's activations are carried along beside those of the compressed layers.
   bool follows_floats() const { return rounding == RoundingAlgorithm::gptq; }
+  bool searches_smoothing() const { return smoothing && smoothing_strength < 0; }
   /// Whether sums of the inputs' products steer ranges or rounding.
   bool needs_hessians() const { return rounding != RoundingAlgorithm::nearest || weights->name == "importance_mse"; }
   /// Nothing but rounding to the nearest with ranges that clip nothing: needs no text.

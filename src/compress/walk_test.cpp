@@ -165,12 +165,19 @@ TEST_F(Walk, RotatesAHeadThatIsQuantizedToo) {
 TEST_F(Walk, TheDefaultLosesLessThanRoundingToTheNearestInEveryScheme) {
   for (const char* const scheme : {"W8A8", "W8A8_STATIC", "W8A16", "FP8_DYNAMIC", "FP8_BLOCK"}) {
     const bool fixed = std::string_view(scheme) == "W8A8_STATIC";
-    make(kStories, out(std::string("best") + scheme), scheme, "default");
+    const int64_t tokens = fixed ? kFewestStaticRows : 4000;
+    make(kStories, out(std::string("best") + scheme), scheme, "default", 2, std::nullopt, tokens);
     make(kStories, out(std::string("mse") + scheme), scheme, fixed ? "mse" : "rtn");
     const double best = compare_with(out(std::string("best") + scheme), kStories).mean_kl;
     const double plain = compare_with(out(std::string("mse") + scheme), kStories).mean_kl;
     EXPECT_LT(best, 0.95 * plain) << scheme;
   }
+}
+
+TEST_F(Walk, DoesNotSmoothInputsOfAFixedScaleOnFewTokens) {
+  make(kStories, out("default"), "FP8", "default", 2, std::nullopt, 1000);
+  make(kStories, out("gptq"), "FP8", "gptq", 2, std::nullopt, 1000);
+  EXPECT_EQ(read_file(out("default") / "model.safetensors"), read_file(out("gptq") / "model.safetensors"));
 }
 
 TEST_F(Walk, GivesTheSameBytesForAnyNumberOfThreads) {

@@ -54,6 +54,10 @@ struct SmoothingTarget {
   bool refines() const { return activations && activations->format == Format::INT8; }
 };
 
+/// Rows that strengths are searched on at least, where the input's scale is fixed: channels that few rows made alike
+/// leave the range on others.
+inline constexpr int64_t kFewestStaticRows = 8192;
+
 /// Rows that an input took. Where its scale is fixed beforehand, other texts may leave the range: factors and scale of
 /// a trial then come from the early rows of the text, and the others judge them.
 struct SmoothingSamples {
