@@ -244,6 +244,24 @@ class Interrupted(ProgramTest):
         self.assertIn("octet: went on with", done.stderr.decode())
         self.assertIn("another.html", (out / "octet.json").read_text())
 
+    def test_killed_while_its_report_is_measured_the_same_command_makes_both(self):
+        out, page = self.folder / "out", self.folder / "report.html"
+        validation = self.folder / "validation.txt"
+        validation.write_bytes(self.text.read_bytes()[:3000])
+        report = ("--validation", str(validation), "--report", str(page), "--calibration-tokens", "1000")
+        self.assertEqual(self.run_limited(self.folder / "whole", *report).returncode, 0)
+        page.unlink()
+        process = subprocess.Popen(self.command(out, *report), stderr=subprocess.DEVNULL)
+        self.wait_for(process, out.with_suffix(".part") / "octet.json")  # the last of the model's files
+        process.kill()
+        process.wait()
+        self.assertFalse(out.exists() or page.exists())
+        done = self.run_limited(out, *report)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("octet: went on with", done.stderr.decode())
+        self.assertTrue(page.exists())
+        self.assertEqual(files_of(out), files_of(self.folder / "whole"))
+
     def test_a_search_goes_on_under_other_bounds(self):
         out = self.folder / "out"
         bounds = lambda kl: ("--algorithm", "rtn", "--max-kl", kl)
