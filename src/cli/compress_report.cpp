@@ -14,7 +14,7 @@ void add_key_numbers(Page& page, const CompressReport& r) {
   std::string size = fmt::format("{:.1f} % of {}", 100 * share, size_text(r.bytes_before));
   if (!r.candidates.empty()) size += fmt::format("; {} with all files", size_text(r.candidates.at(r.chosen).bytes));
   page.key_numbers({{"Size of weights", size_text(r.bytes_after), size},
-                    {"Perplexity", fmt::format("{:.4f}", c.model.perplexity),
+                    {"Perplexity", fmt::format("{:.6g}", c.model.perplexity),
                      fmt::format("{:+.3f} %, 95 % between {:+.3f} and {:+.3f} %", 100 * (c.ratio - 1),
                                  100 * (c.ratio_low - 1), 100 * (c.ratio_high - 1))},
                     {"KL divergence", fmt::format("{:.2e}", c.mean_kl), "nats a token, from the model before"},
